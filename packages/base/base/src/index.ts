@@ -1,0 +1,18 @@
+export type { Backend, BackendEntry, BackendScan, BackendSize, Bucket } from "./backend.ts";
+export { buckets } from "./backend.ts";
+export {
+  asBuffer,
+  binaryString,
+  binaryStringBytes,
+  compareBytes,
+  concatBytes,
+  emptyBytes,
+  equalBytes,
+  hex,
+  prefixEnd,
+  utf8,
+  utf8Text,
+} from "./bytes.ts";
+export { crc32c } from "./crc32c.ts";
+export { InvariantError, invariant, setVerifying, verify } from "./invariant.ts";
+export type { Clock, Random, Scheduler, Timer } from "./ports.ts";
