@@ -1,1 +1,8 @@
-export {};
+export {
+  type EtcdOptions,
+  type EtcdProcess,
+  type EtcdVersion,
+  etcdAbsence,
+  etcdAvailable,
+  startEtcd,
+} from "./etcd-process.ts";

@@ -1,0 +1,26 @@
+/** The status codes of gRPC. */
+export const GrpcStatus = {
+  Ok: 0,
+  Canceled: 1,
+  Unknown: 2,
+  InvalidArgument: 3,
+  DeadlineExceeded: 4,
+  NotFound: 5,
+  AlreadyExists: 6,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  FailedPrecondition: 9,
+  Aborted: 10,
+  OutOfRange: 11,
+  Unimplemented: 12,
+  Internal: 13,
+  Unavailable: 14,
+  DataLoss: 15,
+  Unauthenticated: 16,
+} as const;
+
+/** The name of a status code. */
+export type GrpcStatusName = keyof typeof GrpcStatus;
+
+/** A status code of gRPC. */
+export type GrpcStatus = (typeof GrpcStatus)[GrpcStatusName];
