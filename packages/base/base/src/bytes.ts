@@ -2,7 +2,8 @@
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
+// Without ignoreBOM a leading U+FEFF would be dropped, and the bytes of a key would not come back.
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The UTF-8 bytes of a string. */
 export function utf8(text: string): Uint8Array {
