@@ -11,9 +11,11 @@ import { LockDefinition } from "./gen/v3lockpb/v3lock.ts";
 
 /** Turns a message into bytes and back; the generated message objects are such codecs. */
 export interface Codec<Message> {
+  /** Full name of the message, such as `etcdserverpb.PutRequest`. */
+  readonly $type: string;
   /** Writes a message; `finish()` of what is returned gives the bytes. */
   encode(message: Message): { finish(): Uint8Array };
-  /** Reads a message. Malformed input is not told apart reliably: see `decodeStrict`. */
+  /** Reads a message. Trusts its input; for bytes from outside take `decodeStrict`. */
   decode(bytes: Uint8Array): Message;
 }
 

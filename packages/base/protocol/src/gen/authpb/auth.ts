@@ -13,23 +13,31 @@ export const protobufFileName = "authpb/auth.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** How a user is made. */
 export interface UserAddOptions {
+  /** The user has no password and can only come by client certificate. */
   noPassword: boolean;
 }
 
+/** A user as stored in the bucket `authUsers`. */
 export interface User {
   name: Uint8Array;
+  /** The bcrypt text, such as `$2a$10$...`; empty for a user without a password. */
   password: Uint8Array;
+  /** Names of the granted roles, sorted. */
   roles: string[];
   options: UserAddOptions | undefined;
 }
 
+/** What may be done to a range of keys. */
 export interface Permission {
   permType: Permission_Type;
   key: Uint8Array;
+  /** Empty for one key; `\0` for every key from `key` on; otherwise exclusive. */
   rangeEnd: Uint8Array;
 }
 
+/** Kinds of access. */
 export const Permission_Type = { READ: 0, WRITE: 1, READWRITE: 2 } as const;
 
 export type Permission_Type = typeof Permission_Type[keyof typeof Permission_Type];
@@ -40,8 +48,10 @@ export namespace Permission_Type {
   export type READWRITE = typeof Permission_Type.READWRITE;
 }
 
+/** A role as stored in the bucket `authRoles`. */
 export interface Role {
   name: Uint8Array;
+  /** Sorted by key, then by range_end. */
   keyPermission: Permission[];
 }
 
@@ -49,7 +59,9 @@ function createBaseUserAddOptions(): UserAddOptions {
   return { noPassword: false };
 }
 
-export const UserAddOptions: MessageFns<UserAddOptions> = {
+export const UserAddOptions: MessageFns<UserAddOptions, "authpb.UserAddOptions"> = {
+  $type: "authpb.UserAddOptions" as const,
+
   encode(message: UserAddOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.noPassword !== false) {
       writer.uint32(8).bool(message.noPassword);
@@ -104,7 +116,9 @@ function createBaseUser(): User {
   return { name: new Uint8Array(0), password: new Uint8Array(0), roles: [], options: undefined };
 }
 
-export const User: MessageFns<User> = {
+export const User: MessageFns<User, "authpb.User"> = {
+  $type: "authpb.User" as const,
+
   encode(message: User, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name.length !== 0) {
       writer.uint32(10).bytes(message.name);
@@ -197,7 +211,9 @@ function createBasePermission(): Permission {
   return { permType: 0, key: new Uint8Array(0), rangeEnd: new Uint8Array(0) };
 }
 
-export const Permission: MessageFns<Permission> = {
+export const Permission: MessageFns<Permission, "authpb.Permission"> = {
+  $type: "authpb.Permission" as const,
+
   encode(message: Permission, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.permType !== 0) {
       writer.uint32(8).int32(message.permType);
@@ -276,7 +292,9 @@ function createBaseRole(): Role {
   return { name: new Uint8Array(0), keyPermission: [] };
 }
 
-export const Role: MessageFns<Role> = {
+export const Role: MessageFns<Role, "authpb.Role"> = {
+  $type: "authpb.Role" as const,
+
   encode(message: Role, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name.length !== 0) {
       writer.uint32(10).bytes(message.name);
@@ -352,7 +370,8 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

@@ -13,15 +13,26 @@ export const protobufFileName = "etcdserverpb/etcdserver.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** First record of every WAL segment: whose log it is. */
 export interface Metadata {
   NodeID?: bigint | undefined;
   ClusterID?: bigint | undefined;
 }
 
+/** A command in the form of the v2 API. Members up to 3.5 still log their attributes and the cluster version so. */
 export interface Request {
-  ID?: bigint | undefined;
-  Method?: string | undefined;
-  Path?: string | undefined;
+  ID?:
+    | bigint
+    | undefined;
+  /** `PUT` is the only one still written. */
+  Method?:
+    | string
+    | undefined;
+  /** `/0/members/<id in hex>/attributes` or `/0/version`. */
+  Path?:
+    | string
+    | undefined;
+  /** JSON of the attributes, or the version as text. */
   Val?: string | undefined;
   Dir?: boolean | undefined;
   PrevValue?: string | undefined;
@@ -42,7 +53,9 @@ function createBaseMetadata(): Metadata {
   return { NodeID: undefined, ClusterID: undefined };
 }
 
-export const Metadata: MessageFns<Metadata> = {
+export const Metadata: MessageFns<Metadata, "etcdserverpb.Metadata"> = {
+  $type: "etcdserverpb.Metadata" as const,
+
   encode(message: Metadata, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.NodeID !== undefined) {
       if (BigInt.asUintN(64, message.NodeID) !== message.NodeID) {
@@ -135,7 +148,9 @@ function createBaseRequest(): Request {
   };
 }
 
-export const Request: MessageFns<Request> = {
+export const Request: MessageFns<Request, "etcdserverpb.Request"> = {
+  $type: "etcdserverpb.Request" as const,
+
   encode(message: Request, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== undefined) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -410,7 +425,8 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

@@ -47,14 +47,24 @@ export const protobufFileName = "etcdserverpb/raft_internal.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** Who asked, and which request it was. */
 export interface RequestHeader {
+  /** Unique while the asking member runs: the answer of the apply step is matched by it. */
   ID: bigint;
+  /** Empty if authentication is off. */
   username: string;
+  /** Revision of the auth store at which the permission was checked; an older one than at apply is refused. */
   authRevision: number;
 }
 
+/**
+ * One replicated command: what the data of a normal log entry holds. Exactly one of the command fields is set, and
+ * `header`.
+ */
 export interface InternalRaftRequest {
+  /** Never written. */
   ID: bigint;
+  /** Never written. */
   v2: Request | undefined;
   range: RangeRequest | undefined;
   put: PutRequest | undefined;
@@ -64,7 +74,10 @@ export interface InternalRaftRequest {
   leaseGrant: LeaseGrantRequest | undefined;
   leaseRevoke: LeaseRevokeRequest | undefined;
   alarm: AlarmRequest | undefined;
-  leaseCheckpoint: LeaseCheckpointRequest | undefined;
+  leaseCheckpoint:
+    | LeaseCheckpointRequest
+    | undefined;
+  /** Written after the commands with lower numbers and before those with higher ones. */
   header: RequestHeader | undefined;
   authEnable: AuthEnableRequest | undefined;
   authDisable: AuthDisableRequest | undefined;
@@ -89,12 +102,16 @@ export interface InternalRaftRequest {
   downgradeVersionTest: DowngradeVersionTestRequest | undefined;
 }
 
+/** The result of a command that has none. */
 export interface EmptyResponse {
 }
 
+/** A login whose password the receiving member has checked already. */
 export interface InternalAuthenticateRequest {
   name: string;
+  /** Always empty in the log. */
   password: string;
+  /** The token every member will accept; 16 random letters, the log index is appended to it. */
   simpleToken: string;
 }
 
@@ -102,7 +119,9 @@ function createBaseRequestHeader(): RequestHeader {
   return { ID: 0n, username: "", authRevision: 0 };
 }
 
-export const RequestHeader: MessageFns<RequestHeader> = {
+export const RequestHeader: MessageFns<RequestHeader, "etcdserverpb.RequestHeader"> = {
+  $type: "etcdserverpb.RequestHeader" as const,
+
   encode(message: RequestHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -221,7 +240,9 @@ function createBaseInternalRaftRequest(): InternalRaftRequest {
   };
 }
 
-export const InternalRaftRequest: MessageFns<InternalRaftRequest> = {
+export const InternalRaftRequest: MessageFns<InternalRaftRequest, "etcdserverpb.InternalRaftRequest"> = {
+  $type: "etcdserverpb.InternalRaftRequest" as const,
+
   encode(message: InternalRaftRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -724,7 +745,9 @@ function createBaseEmptyResponse(): EmptyResponse {
   return {};
 }
 
-export const EmptyResponse: MessageFns<EmptyResponse> = {
+export const EmptyResponse: MessageFns<EmptyResponse, "etcdserverpb.EmptyResponse"> = {
+  $type: "etcdserverpb.EmptyResponse" as const,
+
   encode(_: EmptyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -767,7 +790,12 @@ function createBaseInternalAuthenticateRequest(): InternalAuthenticateRequest {
   return { name: "", password: "", simpleToken: "" };
 }
 
-export const InternalAuthenticateRequest: MessageFns<InternalAuthenticateRequest> = {
+export const InternalAuthenticateRequest: MessageFns<
+  InternalAuthenticateRequest,
+  "etcdserverpb.InternalAuthenticateRequest"
+> = {
+  $type: "etcdserverpb.InternalAuthenticateRequest" as const,
+
   encode(message: InternalAuthenticateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -866,7 +894,8 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

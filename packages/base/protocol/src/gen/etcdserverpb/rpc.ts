@@ -15,7 +15,14 @@ export const protobufFileName = "etcdserverpb/rpc.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
-export const AlarmType = { NONE: 0, NOSPACE: 1, CORRUPT: 2 } as const;
+/** Why a cluster may have stopped to accept writes. */
+export const AlarmType = {
+  NONE: 0,
+  /** NOSPACE - The store of a member has reached its quota. */
+  NOSPACE: 1,
+  /** CORRUPT - The stores of members differ. */
+  CORRUPT: 2,
+} as const;
 
 export type AlarmType = typeof AlarmType[keyof typeof AlarmType];
 
@@ -25,29 +32,46 @@ export namespace AlarmType {
   export type CORRUPT = typeof AlarmType.CORRUPT;
 }
 
+/** Begins every answer. */
 export interface ResponseHeader {
+  /** The cluster that answered. */
   clusterId: bigint;
+  /** The member that answered. */
   memberId: bigint;
+  /**
+   * Revision of the store when the request was handled. A progress answer of a watch vouches for all events up to
+   * it.
+   */
   revision: number;
+  /** Term of the member when it answered. */
   raftTerm: number;
 }
 
 export interface RangeRequest {
   key: Uint8Array;
+  /** Empty for one key; `\0` for every key from `key` on; otherwise exclusive. `\0` as key and end means all keys. */
   rangeEnd: Uint8Array;
+  /** Most keys to return, applied after filters and sorting; 0 or less means no limit. */
   limit: bigint;
+  /** Revision to read at; 0 or less means now. */
   revision: bigint;
   sortOrder: RangeRequest_SortOrder;
   sortTarget: RangeRequest_SortTarget;
+  /** Answer from the state of the asked member, possibly stale, without a quorum. */
   serializable: boolean;
+  /** Leave the values out. */
   keysOnly: boolean;
+  /** Return only the count. */
   countOnly: boolean;
+  /** Keys with a lower mod_revision are left out; 0 for no filter, as in the next three. */
   minModRevision: bigint;
+  /** Keys with a higher mod_revision are left out. */
   maxModRevision: bigint;
   minCreateRevision: bigint;
   maxCreateRevision: bigint;
 }
 
+/** NONE means ascending if the target is another than KEY, otherwise key order as stored. */
 export const RangeRequest_SortOrder = { NONE: 0, ASCEND: 1, DESCEND: 2 } as const;
 
 export type RangeRequest_SortOrder = typeof RangeRequest_SortOrder[keyof typeof RangeRequest_SortOrder];
@@ -58,6 +82,7 @@ export namespace RangeRequest_SortOrder {
   export type DESCEND = typeof RangeRequest_SortOrder.DESCEND;
 }
 
+/** What to sort by. */
 export const RangeRequest_SortTarget = { KEY: 0, VERSION: 1, CREATE: 2, MOD: 3, VALUE: 4 } as const;
 
 export type RangeRequest_SortTarget = typeof RangeRequest_SortTarget[keyof typeof RangeRequest_SortTarget];
@@ -73,16 +98,22 @@ export namespace RangeRequest_SortTarget {
 export interface RangeResponse {
   header: ResponseHeader | undefined;
   kvs: KeyValue[];
+  /** The limit left keys out. */
   more: boolean;
+  /** Keys in the range, whatever the limit and the filters. */
   count: number;
 }
 
 export interface PutRequest {
   key: Uint8Array;
   value: Uint8Array;
+  /** Lease to attach the key to; 0 detaches it. */
   lease: bigint;
+  /** Return the key as it was before. */
   prevKv: boolean;
+  /** Keep the value; `value` must be empty and the key must exist. */
   ignoreValue: boolean;
+  /** Keep the lease; `lease` must be 0 and the key must exist. */
   ignoreLease: boolean;
 }
 
@@ -93,7 +124,9 @@ export interface PutResponse {
 
 export interface DeleteRangeRequest {
   key: Uint8Array;
+  /** As in RangeRequest. */
   rangeEnd: Uint8Array;
+  /** Return the keys as they were before. */
   prevKv: boolean;
 }
 
@@ -103,6 +136,7 @@ export interface DeleteRangeResponse {
   prevKvs: KeyValue[];
 }
 
+/** One operation of a Txn. */
 export interface RequestOp {
   request:
     | { $case: "requestRange"; value: RangeRequest }
@@ -112,6 +146,7 @@ export interface RequestOp {
     | undefined;
 }
 
+/** The answer to the operation at the same place. Headers inside carry only the revision. */
 export interface ResponseOp {
   response:
     | { $case: "responseRange"; value: RangeResponse }
@@ -121,6 +156,10 @@ export interface ResponseOp {
     | undefined;
 }
 
+/**
+ * A condition on a key, or on every key of a range. A key that is not there has version, revisions and lease 0, and
+ * fails every comparison of its value.
+ */
 export interface Compare {
   result: Compare_CompareResult;
   target: Compare_CompareTarget;
@@ -132,9 +171,11 @@ export interface Compare {
     | { $case: "value"; value: Uint8Array }
     | { $case: "lease"; value: bigint }
     | undefined;
+  /** As in RangeRequest. Holds if it holds for each key there is; with no key, as for one that is not there. */
   rangeEnd: Uint8Array;
 }
 
+/** How the actual value must stand to the given one. */
 export const Compare_CompareResult = { EQUAL: 0, GREATER: 1, LESS: 2, NOT_EQUAL: 3 } as const;
 
 export type Compare_CompareResult = typeof Compare_CompareResult[keyof typeof Compare_CompareResult];
@@ -146,6 +187,7 @@ export namespace Compare_CompareResult {
   export type NOT_EQUAL = typeof Compare_CompareResult.NOT_EQUAL;
 }
 
+/** What of the key to compare; the field of target_union with that name holds the operand, 0 if it is missing. */
 export const Compare_CompareTarget = { VERSION: 0, CREATE: 1, MOD: 2, VALUE: 3, LEASE: 4 } as const;
 
 export type Compare_CompareTarget = typeof Compare_CompareTarget[keyof typeof Compare_CompareTarget];
@@ -158,20 +200,27 @@ export namespace Compare_CompareTarget {
   export type LEASE = typeof Compare_CompareTarget.LEASE;
 }
 
+/** At most 128 compares and 128 operations a list by default. No key may be put twice. */
 export interface TxnRequest {
+  /** All must hold; none means success. */
   compare: Compare[];
   success: RequestOp[];
   failure: RequestOp[];
 }
 
 export interface TxnResponse {
-  header: ResponseHeader | undefined;
+  header:
+    | ResponseHeader
+    | undefined;
+  /** Which list was done. */
   succeeded: boolean;
   responses: ResponseOp[];
 }
 
 export interface CompactionRequest {
+  /** The oldest revision that stays readable. */
   revision: bigint;
+  /** Answer only when the old revisions are gone from the store. */
   physical: boolean;
 }
 
@@ -183,13 +232,16 @@ export interface HashRequest {
 }
 
 export interface HashKVRequest {
+  /** Up to which revision; 0 for the current one. */
   revision: bigint;
 }
 
 export interface HashKVResponse {
   header: ResponseHeader | undefined;
   hash: number;
+  /** Revision of the last compaction, -1 if there was none: equal hashes need equal ones. */
   compactRevision: number;
+  /** The revision that was hashed. Since 3.6. */
   hashRevision: number;
 }
 
@@ -202,9 +254,14 @@ export interface SnapshotRequest {
 }
 
 export interface SnapshotResponse {
-  header: ResponseHeader | undefined;
+  header:
+    | ResponseHeader
+    | undefined;
+  /** Bytes of the database still to come. */
   remainingBytes: number;
+  /** At most 32 KiB; the last one is the SHA-256 of all before. */
   blob: Uint8Array;
+  /** Storage version of the database. Since 3.6. */
   version: string;
 }
 
@@ -218,15 +275,22 @@ export interface WatchRequest {
 
 export interface WatchCreateRequest {
   key: Uint8Array;
+  /** As in RangeRequest. */
   rangeEnd: Uint8Array;
+  /** First revision wanted, inclusive; 0 for what comes after now. */
   startRevision: bigint;
+  /** Send an empty answer now and then (by default every 10 min) if there are no events. */
   progressNotify: boolean;
   filters: WatchCreateRequest_FilterType[];
+  /** Events carry the key as it was before. */
   prevKv: boolean;
+  /** Number the watcher gets on this stream; 0 lets the server choose. */
   watchId: bigint;
+  /** An answer too large for one message may come in pieces. */
   fragment: boolean;
 }
 
+/** Kinds of events to leave out. */
 export const WatchCreateRequest_FilterType = { NOPUT: 0, NODELETE: 1 } as const;
 
 export type WatchCreateRequest_FilterType =
@@ -241,29 +305,43 @@ export interface WatchCancelRequest {
   watchId: bigint;
 }
 
+/**
+ * Asks up to where the events are complete; answered with watch_id -1 once all watchers of the stream are up to
+ * date.
+ */
 export interface WatchProgressRequest {
 }
 
 export interface WatchResponse {
   header: ResponseHeader | undefined;
   watchId: bigint;
+  /** Answers a create request. The id is -1 if it failed, and then canceled is set too. */
   created: boolean;
+  /** The watcher is gone; no more events. */
   canceled: boolean;
+  /** The wanted revisions are compacted: start again from this one at the earliest. */
   compactRevision: number;
+  /** Text of the error. */
   cancelReason: string;
+  /** More pieces of this answer follow. */
   fragment: boolean;
+  /** Whole revisions, in order. */
   events: Event[];
 }
 
 export interface LeaseGrantRequest {
+  /** Seconds wanted. The server may grant more: at least one and a half election timeouts. */
   TTL: bigint;
+  /** Id wanted; 0 lets the server choose. */
   ID: bigint;
 }
 
 export interface LeaseGrantResponse {
   header: ResponseHeader | undefined;
   ID: bigint;
+  /** Seconds granted. */
   TTL: number;
+  /** Never set. */
   error: string;
 }
 
@@ -275,8 +353,10 @@ export interface LeaseRevokeResponse {
   header: ResponseHeader | undefined;
 }
 
+/** How much of a lease is left, so that a new leader does not start it anew. */
 export interface LeaseCheckpoint {
   ID: bigint;
+  /** Seconds. */
   remainingTTL: number;
 }
 
@@ -295,18 +375,22 @@ export interface LeaseKeepAliveRequest {
 export interface LeaseKeepAliveResponse {
   header: ResponseHeader | undefined;
   ID: bigint;
+  /** Seconds from now; 0 if the lease does not exist. */
   TTL: number;
 }
 
 export interface LeaseTimeToLiveRequest {
   ID: bigint;
+  /** List the attached keys too. */
   keys: boolean;
 }
 
 export interface LeaseTimeToLiveResponse {
   header: ResponseHeader | undefined;
   ID: bigint;
+  /** Seconds left; -1 if the lease does not exist. */
   TTL: number;
+  /** Seconds it was granted for. */
   grantedTTL: number;
   keys: Uint8Array[];
 }
@@ -314,6 +398,7 @@ export interface LeaseTimeToLiveResponse {
 export interface LeaseLeasesRequest {
 }
 
+/** A lease in a list. */
 export interface LeaseStatus {
   ID: bigint;
 }
@@ -323,11 +408,15 @@ export interface LeaseLeasesResponse {
   leases: LeaseStatus[];
 }
 
+/** A member of the cluster. */
 export interface Member {
   ID: bigint;
+  /** Empty until the member has started. */
   name: string;
   peerURLs: string[];
+  /** Empty until the member has started. */
   clientURLs: string[];
+  /** Receives the log but does not vote. */
   isLearner: boolean;
 }
 
@@ -338,7 +427,10 @@ export interface MemberAddRequest {
 
 export interface MemberAddResponse {
   header: ResponseHeader | undefined;
-  member: Member | undefined;
+  member:
+    | Member
+    | undefined;
+  /** All members after the change. */
   members: Member[];
 }
 
@@ -362,6 +454,7 @@ export interface MemberUpdateResponse {
 }
 
 export interface MemberListRequest {
+  /** Confirm with a quorum before answering; otherwise what the asked member knows. */
   linearizable: boolean;
 }
 
@@ -387,6 +480,7 @@ export interface DefragmentResponse {
 }
 
 export interface MoveLeaderRequest {
+  /** The member that shall lead. */
   targetID: bigint;
 }
 
@@ -396,10 +490,13 @@ export interface MoveLeaderResponse {
 
 export interface AlarmRequest {
   action: AlarmRequest_AlarmAction;
+  /** The member concerned; 0 for all when reading. */
   memberID: bigint;
+  /** The kind concerned; NONE for all when reading. */
   alarm: AlarmType;
 }
 
+/** What to do. */
 export const AlarmRequest_AlarmAction = { GET: 0, ACTIVATE: 1, DEACTIVATE: 2 } as const;
 
 export type AlarmRequest_AlarmAction = typeof AlarmRequest_AlarmAction[keyof typeof AlarmRequest_AlarmAction];
@@ -410,21 +507,27 @@ export namespace AlarmRequest_AlarmAction {
   export type DEACTIVATE = typeof AlarmRequest_AlarmAction.DEACTIVATE;
 }
 
+/** An alarm that is raised. */
 export interface AlarmMember {
   memberID: bigint;
   alarm: AlarmType;
 }
 
 export interface AlarmResponse {
-  header: ResponseHeader | undefined;
+  header:
+    | ResponseHeader
+    | undefined;
+  /** The alarms read, raised or cleared. */
   alarms: AlarmMember[];
 }
 
 export interface DowngradeRequest {
   action: DowngradeRequest_DowngradeAction;
+  /** The version to go down to, as `major.minor`. */
   version: string;
 }
 
+/** VALIDATE only asks if it would be possible. */
 export const DowngradeRequest_DowngradeAction = { VALIDATE: 0, ENABLE: 1, CANCEL: 2 } as const;
 
 export type DowngradeRequest_DowngradeAction =
@@ -441,6 +544,7 @@ export interface DowngradeResponse {
   version: string;
 }
 
+/** A command with no effect, to test the version check. */
 export interface DowngradeVersionTestRequest {
   ver: string;
 }
@@ -449,17 +553,28 @@ export interface StatusRequest {
 }
 
 export interface StatusResponse {
-  header: ResponseHeader | undefined;
+  header:
+    | ResponseHeader
+    | undefined;
+  /** Version of the API the member speaks. */
   version: string;
+  /** Bytes of the store on disk. */
   dbSize: number;
+  /** The member that leads as far as the asked one knows; 0 for none. */
   leader: bigint;
+  /** Highest committed index. */
   raftIndex: number;
   raftTerm: number;
+  /** Highest applied index. */
   raftAppliedIndex: number;
+  /** What is wrong: alarms, no leader. */
   errors: string[];
+  /** Bytes of the store that hold data. */
   dbSizeInUse: number;
   isLearner: boolean;
+  /** Since 3.6, as the fields below. */
   storageVersion: string;
+  /** Bytes at which the NOSPACE alarm is raised. */
   dbSizeQuota: number;
   downgradeInfo: DowngradeInfo | undefined;
 }
@@ -485,8 +600,12 @@ export interface AuthenticateRequest {
 
 export interface AuthUserAddRequest {
   name: string;
+  /** In the clear; a member that receives it hashes it. */
   password: string;
-  options: UserAddOptions | undefined;
+  options:
+    | UserAddOptions
+    | undefined;
+  /** Base64 of a bcrypt text, in place of the password. Since 3.5. */
   hashedPassword: string;
 }
 
@@ -501,6 +620,7 @@ export interface AuthUserDeleteRequest {
 export interface AuthUserChangePasswordRequest {
   name: string;
   password: string;
+  /** As in AuthUserAddRequest. */
   hashedPassword: string;
 }
 
@@ -533,6 +653,7 @@ export interface AuthRoleDeleteRequest {
 }
 
 export interface AuthRoleGrantPermissionRequest {
+  /** The role. */
   name: string;
   perm: Permission | undefined;
 }
@@ -554,11 +675,15 @@ export interface AuthDisableResponse {
 export interface AuthStatusResponse {
   header: ResponseHeader | undefined;
   enabled: boolean;
+  /** Rises with each change of users and roles. */
   authRevision: number;
 }
 
 export interface AuthenticateResponse {
-  header: ResponseHeader | undefined;
+  header:
+    | ResponseHeader
+    | undefined;
+  /** Opaque to the client. */
   token: string;
 }
 
@@ -618,6 +743,7 @@ export interface AuthRoleRevokePermissionResponse {
   header: ResponseHeader | undefined;
 }
 
+/** A piece of a range. The pieces put together are the answer of Range. */
 export interface RangeStreamResponse {
   rangeResponse: RangeResponse | undefined;
 }
@@ -626,7 +752,9 @@ function createBaseResponseHeader(): ResponseHeader {
   return { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
 }
 
-export const ResponseHeader: MessageFns<ResponseHeader> = {
+export const ResponseHeader: MessageFns<ResponseHeader, "etcdserverpb.ResponseHeader"> = {
+  $type: "etcdserverpb.ResponseHeader" as const,
+
   encode(message: ResponseHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.clusterId !== 0n) {
       if (BigInt.asUintN(64, message.clusterId) !== message.clusterId) {
@@ -743,7 +871,9 @@ function createBaseRangeRequest(): RangeRequest {
   };
 }
 
-export const RangeRequest: MessageFns<RangeRequest> = {
+export const RangeRequest: MessageFns<RangeRequest, "etcdserverpb.RangeRequest"> = {
+  $type: "etcdserverpb.RangeRequest" as const,
+
   encode(message: RangeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
       writer.uint32(10).bytes(message.key);
@@ -968,7 +1098,9 @@ function createBaseRangeResponse(): RangeResponse {
   return { header: undefined, kvs: [], more: false, count: 0 };
 }
 
-export const RangeResponse: MessageFns<RangeResponse> = {
+export const RangeResponse: MessageFns<RangeResponse, "etcdserverpb.RangeResponse"> = {
+  $type: "etcdserverpb.RangeResponse" as const,
+
   encode(message: RangeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -1071,7 +1203,9 @@ function createBasePutRequest(): PutRequest {
   };
 }
 
-export const PutRequest: MessageFns<PutRequest> = {
+export const PutRequest: MessageFns<PutRequest, "etcdserverpb.PutRequest"> = {
+  $type: "etcdserverpb.PutRequest" as const,
+
   encode(message: PutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
       writer.uint32(10).bytes(message.key);
@@ -1189,7 +1323,9 @@ function createBasePutResponse(): PutResponse {
   return { header: undefined, prevKv: undefined };
 }
 
-export const PutResponse: MessageFns<PutResponse> = {
+export const PutResponse: MessageFns<PutResponse, "etcdserverpb.PutResponse"> = {
+  $type: "etcdserverpb.PutResponse" as const,
+
   encode(message: PutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -1260,7 +1396,9 @@ function createBaseDeleteRangeRequest(): DeleteRangeRequest {
   return { key: new Uint8Array(0), rangeEnd: new Uint8Array(0), prevKv: false };
 }
 
-export const DeleteRangeRequest: MessageFns<DeleteRangeRequest> = {
+export const DeleteRangeRequest: MessageFns<DeleteRangeRequest, "etcdserverpb.DeleteRangeRequest"> = {
+  $type: "etcdserverpb.DeleteRangeRequest" as const,
+
   encode(message: DeleteRangeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
       writer.uint32(10).bytes(message.key);
@@ -1339,7 +1477,9 @@ function createBaseDeleteRangeResponse(): DeleteRangeResponse {
   return { header: undefined, deleted: 0, prevKvs: [] };
 }
 
-export const DeleteRangeResponse: MessageFns<DeleteRangeResponse> = {
+export const DeleteRangeResponse: MessageFns<DeleteRangeResponse, "etcdserverpb.DeleteRangeResponse"> = {
+  $type: "etcdserverpb.DeleteRangeResponse" as const,
+
   encode(message: DeleteRangeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -1423,7 +1563,9 @@ function createBaseRequestOp(): RequestOp {
   return { request: undefined };
 }
 
-export const RequestOp: MessageFns<RequestOp> = {
+export const RequestOp: MessageFns<RequestOp, "etcdserverpb.RequestOp"> = {
+  $type: "etcdserverpb.RequestOp" as const,
+
   encode(message: RequestOp, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     switch (message.request?.$case) {
       case "requestRange":
@@ -1544,7 +1686,9 @@ function createBaseResponseOp(): ResponseOp {
   return { response: undefined };
 }
 
-export const ResponseOp: MessageFns<ResponseOp> = {
+export const ResponseOp: MessageFns<ResponseOp, "etcdserverpb.ResponseOp"> = {
+  $type: "etcdserverpb.ResponseOp" as const,
+
   encode(message: ResponseOp, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     switch (message.response?.$case) {
       case "responseRange":
@@ -1665,7 +1809,9 @@ function createBaseCompare(): Compare {
   return { result: 0, target: 0, key: new Uint8Array(0), targetUnion: undefined, rangeEnd: new Uint8Array(0) };
 }
 
-export const Compare: MessageFns<Compare> = {
+export const Compare: MessageFns<Compare, "etcdserverpb.Compare"> = {
+  $type: "etcdserverpb.Compare" as const,
+
   encode(message: Compare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.result !== 0) {
       writer.uint32(8).int32(message.result);
@@ -1857,7 +2003,9 @@ function createBaseTxnRequest(): TxnRequest {
   return { compare: [], success: [], failure: [] };
 }
 
-export const TxnRequest: MessageFns<TxnRequest> = {
+export const TxnRequest: MessageFns<TxnRequest, "etcdserverpb.TxnRequest"> = {
+  $type: "etcdserverpb.TxnRequest" as const,
+
   encode(message: TxnRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.compare) {
       Compare.encode(v!, writer.uint32(10).fork()).join();
@@ -1936,7 +2084,9 @@ function createBaseTxnResponse(): TxnResponse {
   return { header: undefined, succeeded: false, responses: [] };
 }
 
-export const TxnResponse: MessageFns<TxnResponse> = {
+export const TxnResponse: MessageFns<TxnResponse, "etcdserverpb.TxnResponse"> = {
+  $type: "etcdserverpb.TxnResponse" as const,
+
   encode(message: TxnResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -2017,7 +2167,9 @@ function createBaseCompactionRequest(): CompactionRequest {
   return { revision: 0n, physical: false };
 }
 
-export const CompactionRequest: MessageFns<CompactionRequest> = {
+export const CompactionRequest: MessageFns<CompactionRequest, "etcdserverpb.CompactionRequest"> = {
+  $type: "etcdserverpb.CompactionRequest" as const,
+
   encode(message: CompactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.revision !== 0n) {
       if (BigInt.asIntN(64, message.revision) !== message.revision) {
@@ -2087,7 +2239,9 @@ function createBaseCompactionResponse(): CompactionResponse {
   return { header: undefined };
 }
 
-export const CompactionResponse: MessageFns<CompactionResponse> = {
+export const CompactionResponse: MessageFns<CompactionResponse, "etcdserverpb.CompactionResponse"> = {
+  $type: "etcdserverpb.CompactionResponse" as const,
+
   encode(message: CompactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -2144,7 +2298,9 @@ function createBaseHashRequest(): HashRequest {
   return {};
 }
 
-export const HashRequest: MessageFns<HashRequest> = {
+export const HashRequest: MessageFns<HashRequest, "etcdserverpb.HashRequest"> = {
+  $type: "etcdserverpb.HashRequest" as const,
+
   encode(_: HashRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -2187,7 +2343,9 @@ function createBaseHashKVRequest(): HashKVRequest {
   return { revision: 0n };
 }
 
-export const HashKVRequest: MessageFns<HashKVRequest> = {
+export const HashKVRequest: MessageFns<HashKVRequest, "etcdserverpb.HashKVRequest"> = {
+  $type: "etcdserverpb.HashKVRequest" as const,
+
   encode(message: HashKVRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.revision !== 0n) {
       if (BigInt.asIntN(64, message.revision) !== message.revision) {
@@ -2245,7 +2403,9 @@ function createBaseHashKVResponse(): HashKVResponse {
   return { header: undefined, hash: 0, compactRevision: 0, hashRevision: 0 };
 }
 
-export const HashKVResponse: MessageFns<HashKVResponse> = {
+export const HashKVResponse: MessageFns<HashKVResponse, "etcdserverpb.HashKVResponse"> = {
+  $type: "etcdserverpb.HashKVResponse" as const,
+
   encode(message: HashKVResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -2344,7 +2504,9 @@ function createBaseHashResponse(): HashResponse {
   return { header: undefined, hash: 0 };
 }
 
-export const HashResponse: MessageFns<HashResponse> = {
+export const HashResponse: MessageFns<HashResponse, "etcdserverpb.HashResponse"> = {
+  $type: "etcdserverpb.HashResponse" as const,
+
   encode(message: HashResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -2413,7 +2575,9 @@ function createBaseSnapshotRequest(): SnapshotRequest {
   return {};
 }
 
-export const SnapshotRequest: MessageFns<SnapshotRequest> = {
+export const SnapshotRequest: MessageFns<SnapshotRequest, "etcdserverpb.SnapshotRequest"> = {
+  $type: "etcdserverpb.SnapshotRequest" as const,
+
   encode(_: SnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -2456,7 +2620,9 @@ function createBaseSnapshotResponse(): SnapshotResponse {
   return { header: undefined, remainingBytes: 0, blob: new Uint8Array(0), version: "" };
 }
 
-export const SnapshotResponse: MessageFns<SnapshotResponse> = {
+export const SnapshotResponse: MessageFns<SnapshotResponse, "etcdserverpb.SnapshotResponse"> = {
+  $type: "etcdserverpb.SnapshotResponse" as const,
+
   encode(message: SnapshotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -2552,7 +2718,9 @@ function createBaseWatchRequest(): WatchRequest {
   return { requestUnion: undefined };
 }
 
-export const WatchRequest: MessageFns<WatchRequest> = {
+export const WatchRequest: MessageFns<WatchRequest, "etcdserverpb.WatchRequest"> = {
+  $type: "etcdserverpb.WatchRequest" as const,
+
   encode(message: WatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     switch (message.requestUnion?.$case) {
       case "createRequest":
@@ -2677,7 +2845,9 @@ function createBaseWatchCreateRequest(): WatchCreateRequest {
   };
 }
 
-export const WatchCreateRequest: MessageFns<WatchCreateRequest> = {
+export const WatchCreateRequest: MessageFns<WatchCreateRequest, "etcdserverpb.WatchCreateRequest"> = {
+  $type: "etcdserverpb.WatchCreateRequest" as const,
+
   encode(message: WatchCreateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
       writer.uint32(10).bytes(message.key);
@@ -2838,7 +3008,9 @@ function createBaseWatchCancelRequest(): WatchCancelRequest {
   return { watchId: 0n };
 }
 
-export const WatchCancelRequest: MessageFns<WatchCancelRequest> = {
+export const WatchCancelRequest: MessageFns<WatchCancelRequest, "etcdserverpb.WatchCancelRequest"> = {
+  $type: "etcdserverpb.WatchCancelRequest" as const,
+
   encode(message: WatchCancelRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.watchId !== 0n) {
       if (BigInt.asIntN(64, message.watchId) !== message.watchId) {
@@ -2896,7 +3068,9 @@ function createBaseWatchProgressRequest(): WatchProgressRequest {
   return {};
 }
 
-export const WatchProgressRequest: MessageFns<WatchProgressRequest> = {
+export const WatchProgressRequest: MessageFns<WatchProgressRequest, "etcdserverpb.WatchProgressRequest"> = {
+  $type: "etcdserverpb.WatchProgressRequest" as const,
+
   encode(_: WatchProgressRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -2948,7 +3122,9 @@ function createBaseWatchResponse(): WatchResponse {
   };
 }
 
-export const WatchResponse: MessageFns<WatchResponse> = {
+export const WatchResponse: MessageFns<WatchResponse, "etcdserverpb.WatchResponse"> = {
+  $type: "etcdserverpb.WatchResponse" as const,
+
   encode(message: WatchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -3095,7 +3271,9 @@ function createBaseLeaseGrantRequest(): LeaseGrantRequest {
   return { TTL: 0n, ID: 0n };
 }
 
-export const LeaseGrantRequest: MessageFns<LeaseGrantRequest> = {
+export const LeaseGrantRequest: MessageFns<LeaseGrantRequest, "etcdserverpb.LeaseGrantRequest"> = {
+  $type: "etcdserverpb.LeaseGrantRequest" as const,
+
   encode(message: LeaseGrantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.TTL !== 0n) {
       if (BigInt.asIntN(64, message.TTL) !== message.TTL) {
@@ -3168,7 +3346,9 @@ function createBaseLeaseGrantResponse(): LeaseGrantResponse {
   return { header: undefined, ID: 0n, TTL: 0, error: "" };
 }
 
-export const LeaseGrantResponse: MessageFns<LeaseGrantResponse> = {
+export const LeaseGrantResponse: MessageFns<LeaseGrantResponse, "etcdserverpb.LeaseGrantResponse"> = {
+  $type: "etcdserverpb.LeaseGrantResponse" as const,
+
   encode(message: LeaseGrantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -3267,7 +3447,9 @@ function createBaseLeaseRevokeRequest(): LeaseRevokeRequest {
   return { ID: 0n };
 }
 
-export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
+export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest, "etcdserverpb.LeaseRevokeRequest"> = {
+  $type: "etcdserverpb.LeaseRevokeRequest" as const,
+
   encode(message: LeaseRevokeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
@@ -3325,7 +3507,9 @@ function createBaseLeaseRevokeResponse(): LeaseRevokeResponse {
   return { header: undefined };
 }
 
-export const LeaseRevokeResponse: MessageFns<LeaseRevokeResponse> = {
+export const LeaseRevokeResponse: MessageFns<LeaseRevokeResponse, "etcdserverpb.LeaseRevokeResponse"> = {
+  $type: "etcdserverpb.LeaseRevokeResponse" as const,
+
   encode(message: LeaseRevokeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -3382,7 +3566,9 @@ function createBaseLeaseCheckpoint(): LeaseCheckpoint {
   return { ID: 0n, remainingTTL: 0 };
 }
 
-export const LeaseCheckpoint: MessageFns<LeaseCheckpoint> = {
+export const LeaseCheckpoint: MessageFns<LeaseCheckpoint, "etcdserverpb.LeaseCheckpoint"> = {
+  $type: "etcdserverpb.LeaseCheckpoint" as const,
+
   encode(message: LeaseCheckpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
@@ -3455,7 +3641,9 @@ function createBaseLeaseCheckpointRequest(): LeaseCheckpointRequest {
   return { checkpoints: [] };
 }
 
-export const LeaseCheckpointRequest: MessageFns<LeaseCheckpointRequest> = {
+export const LeaseCheckpointRequest: MessageFns<LeaseCheckpointRequest, "etcdserverpb.LeaseCheckpointRequest"> = {
+  $type: "etcdserverpb.LeaseCheckpointRequest" as const,
+
   encode(message: LeaseCheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.checkpoints) {
       LeaseCheckpoint.encode(v!, writer.uint32(10).fork()).join();
@@ -3510,7 +3698,9 @@ function createBaseLeaseCheckpointResponse(): LeaseCheckpointResponse {
   return { header: undefined };
 }
 
-export const LeaseCheckpointResponse: MessageFns<LeaseCheckpointResponse> = {
+export const LeaseCheckpointResponse: MessageFns<LeaseCheckpointResponse, "etcdserverpb.LeaseCheckpointResponse"> = {
+  $type: "etcdserverpb.LeaseCheckpointResponse" as const,
+
   encode(message: LeaseCheckpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -3567,7 +3757,9 @@ function createBaseLeaseKeepAliveRequest(): LeaseKeepAliveRequest {
   return { ID: 0n };
 }
 
-export const LeaseKeepAliveRequest: MessageFns<LeaseKeepAliveRequest> = {
+export const LeaseKeepAliveRequest: MessageFns<LeaseKeepAliveRequest, "etcdserverpb.LeaseKeepAliveRequest"> = {
+  $type: "etcdserverpb.LeaseKeepAliveRequest" as const,
+
   encode(message: LeaseKeepAliveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
@@ -3625,7 +3817,9 @@ function createBaseLeaseKeepAliveResponse(): LeaseKeepAliveResponse {
   return { header: undefined, ID: 0n, TTL: 0 };
 }
 
-export const LeaseKeepAliveResponse: MessageFns<LeaseKeepAliveResponse> = {
+export const LeaseKeepAliveResponse: MessageFns<LeaseKeepAliveResponse, "etcdserverpb.LeaseKeepAliveResponse"> = {
+  $type: "etcdserverpb.LeaseKeepAliveResponse" as const,
+
   encode(message: LeaseKeepAliveResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -3712,7 +3906,9 @@ function createBaseLeaseTimeToLiveRequest(): LeaseTimeToLiveRequest {
   return { ID: 0n, keys: false };
 }
 
-export const LeaseTimeToLiveRequest: MessageFns<LeaseTimeToLiveRequest> = {
+export const LeaseTimeToLiveRequest: MessageFns<LeaseTimeToLiveRequest, "etcdserverpb.LeaseTimeToLiveRequest"> = {
+  $type: "etcdserverpb.LeaseTimeToLiveRequest" as const,
+
   encode(message: LeaseTimeToLiveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
@@ -3782,7 +3978,9 @@ function createBaseLeaseTimeToLiveResponse(): LeaseTimeToLiveResponse {
   return { header: undefined, ID: 0n, TTL: 0, grantedTTL: 0, keys: [] };
 }
 
-export const LeaseTimeToLiveResponse: MessageFns<LeaseTimeToLiveResponse> = {
+export const LeaseTimeToLiveResponse: MessageFns<LeaseTimeToLiveResponse, "etcdserverpb.LeaseTimeToLiveResponse"> = {
+  $type: "etcdserverpb.LeaseTimeToLiveResponse" as const,
+
   encode(message: LeaseTimeToLiveResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -3896,7 +4094,9 @@ function createBaseLeaseLeasesRequest(): LeaseLeasesRequest {
   return {};
 }
 
-export const LeaseLeasesRequest: MessageFns<LeaseLeasesRequest> = {
+export const LeaseLeasesRequest: MessageFns<LeaseLeasesRequest, "etcdserverpb.LeaseLeasesRequest"> = {
+  $type: "etcdserverpb.LeaseLeasesRequest" as const,
+
   encode(_: LeaseLeasesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -3939,7 +4139,9 @@ function createBaseLeaseStatus(): LeaseStatus {
   return { ID: 0n };
 }
 
-export const LeaseStatus: MessageFns<LeaseStatus> = {
+export const LeaseStatus: MessageFns<LeaseStatus, "etcdserverpb.LeaseStatus"> = {
+  $type: "etcdserverpb.LeaseStatus" as const,
+
   encode(message: LeaseStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
@@ -3997,7 +4199,9 @@ function createBaseLeaseLeasesResponse(): LeaseLeasesResponse {
   return { header: undefined, leases: [] };
 }
 
-export const LeaseLeasesResponse: MessageFns<LeaseLeasesResponse> = {
+export const LeaseLeasesResponse: MessageFns<LeaseLeasesResponse, "etcdserverpb.LeaseLeasesResponse"> = {
+  $type: "etcdserverpb.LeaseLeasesResponse" as const,
+
   encode(message: LeaseLeasesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -4066,7 +4270,9 @@ function createBaseMember(): Member {
   return { ID: 0n, name: "", peerURLs: [], clientURLs: [], isLearner: false };
 }
 
-export const Member: MessageFns<Member> = {
+export const Member: MessageFns<Member, "etcdserverpb.Member"> = {
+  $type: "etcdserverpb.Member" as const,
+
   encode(message: Member, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -4172,7 +4378,9 @@ function createBaseMemberAddRequest(): MemberAddRequest {
   return { peerURLs: [], isLearner: false };
 }
 
-export const MemberAddRequest: MessageFns<MemberAddRequest> = {
+export const MemberAddRequest: MessageFns<MemberAddRequest, "etcdserverpb.MemberAddRequest"> = {
+  $type: "etcdserverpb.MemberAddRequest" as const,
+
   encode(message: MemberAddRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.peerURLs) {
       writer.uint32(10).string(v!);
@@ -4239,7 +4447,9 @@ function createBaseMemberAddResponse(): MemberAddResponse {
   return { header: undefined, member: undefined, members: [] };
 }
 
-export const MemberAddResponse: MessageFns<MemberAddResponse> = {
+export const MemberAddResponse: MessageFns<MemberAddResponse, "etcdserverpb.MemberAddResponse"> = {
+  $type: "etcdserverpb.MemberAddResponse" as const,
+
   encode(message: MemberAddResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -4322,7 +4532,9 @@ function createBaseMemberRemoveRequest(): MemberRemoveRequest {
   return { ID: 0n };
 }
 
-export const MemberRemoveRequest: MessageFns<MemberRemoveRequest> = {
+export const MemberRemoveRequest: MessageFns<MemberRemoveRequest, "etcdserverpb.MemberRemoveRequest"> = {
+  $type: "etcdserverpb.MemberRemoveRequest" as const,
+
   encode(message: MemberRemoveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -4380,7 +4592,9 @@ function createBaseMemberRemoveResponse(): MemberRemoveResponse {
   return { header: undefined, members: [] };
 }
 
-export const MemberRemoveResponse: MessageFns<MemberRemoveResponse> = {
+export const MemberRemoveResponse: MessageFns<MemberRemoveResponse, "etcdserverpb.MemberRemoveResponse"> = {
+  $type: "etcdserverpb.MemberRemoveResponse" as const,
+
   encode(message: MemberRemoveResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -4449,7 +4663,9 @@ function createBaseMemberUpdateRequest(): MemberUpdateRequest {
   return { ID: 0n, peerURLs: [] };
 }
 
-export const MemberUpdateRequest: MessageFns<MemberUpdateRequest> = {
+export const MemberUpdateRequest: MessageFns<MemberUpdateRequest, "etcdserverpb.MemberUpdateRequest"> = {
+  $type: "etcdserverpb.MemberUpdateRequest" as const,
+
   encode(message: MemberUpdateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -4519,7 +4735,9 @@ function createBaseMemberUpdateResponse(): MemberUpdateResponse {
   return { header: undefined, members: [] };
 }
 
-export const MemberUpdateResponse: MessageFns<MemberUpdateResponse> = {
+export const MemberUpdateResponse: MessageFns<MemberUpdateResponse, "etcdserverpb.MemberUpdateResponse"> = {
+  $type: "etcdserverpb.MemberUpdateResponse" as const,
+
   encode(message: MemberUpdateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -4588,7 +4806,9 @@ function createBaseMemberListRequest(): MemberListRequest {
   return { linearizable: false };
 }
 
-export const MemberListRequest: MessageFns<MemberListRequest> = {
+export const MemberListRequest: MessageFns<MemberListRequest, "etcdserverpb.MemberListRequest"> = {
+  $type: "etcdserverpb.MemberListRequest" as const,
+
   encode(message: MemberListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.linearizable !== false) {
       writer.uint32(8).bool(message.linearizable);
@@ -4643,7 +4863,9 @@ function createBaseMemberListResponse(): MemberListResponse {
   return { header: undefined, members: [] };
 }
 
-export const MemberListResponse: MessageFns<MemberListResponse> = {
+export const MemberListResponse: MessageFns<MemberListResponse, "etcdserverpb.MemberListResponse"> = {
+  $type: "etcdserverpb.MemberListResponse" as const,
+
   encode(message: MemberListResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -4712,7 +4934,9 @@ function createBaseMemberPromoteRequest(): MemberPromoteRequest {
   return { ID: 0n };
 }
 
-export const MemberPromoteRequest: MessageFns<MemberPromoteRequest> = {
+export const MemberPromoteRequest: MessageFns<MemberPromoteRequest, "etcdserverpb.MemberPromoteRequest"> = {
+  $type: "etcdserverpb.MemberPromoteRequest" as const,
+
   encode(message: MemberPromoteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -4770,7 +4994,9 @@ function createBaseMemberPromoteResponse(): MemberPromoteResponse {
   return { header: undefined, members: [] };
 }
 
-export const MemberPromoteResponse: MessageFns<MemberPromoteResponse> = {
+export const MemberPromoteResponse: MessageFns<MemberPromoteResponse, "etcdserverpb.MemberPromoteResponse"> = {
+  $type: "etcdserverpb.MemberPromoteResponse" as const,
+
   encode(message: MemberPromoteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -4839,7 +5065,9 @@ function createBaseDefragmentRequest(): DefragmentRequest {
   return {};
 }
 
-export const DefragmentRequest: MessageFns<DefragmentRequest> = {
+export const DefragmentRequest: MessageFns<DefragmentRequest, "etcdserverpb.DefragmentRequest"> = {
+  $type: "etcdserverpb.DefragmentRequest" as const,
+
   encode(_: DefragmentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -4882,7 +5110,9 @@ function createBaseDefragmentResponse(): DefragmentResponse {
   return { header: undefined };
 }
 
-export const DefragmentResponse: MessageFns<DefragmentResponse> = {
+export const DefragmentResponse: MessageFns<DefragmentResponse, "etcdserverpb.DefragmentResponse"> = {
+  $type: "etcdserverpb.DefragmentResponse" as const,
+
   encode(message: DefragmentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -4939,7 +5169,9 @@ function createBaseMoveLeaderRequest(): MoveLeaderRequest {
   return { targetID: 0n };
 }
 
-export const MoveLeaderRequest: MessageFns<MoveLeaderRequest> = {
+export const MoveLeaderRequest: MessageFns<MoveLeaderRequest, "etcdserverpb.MoveLeaderRequest"> = {
+  $type: "etcdserverpb.MoveLeaderRequest" as const,
+
   encode(message: MoveLeaderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.targetID !== 0n) {
       if (BigInt.asUintN(64, message.targetID) !== message.targetID) {
@@ -4997,7 +5229,9 @@ function createBaseMoveLeaderResponse(): MoveLeaderResponse {
   return { header: undefined };
 }
 
-export const MoveLeaderResponse: MessageFns<MoveLeaderResponse> = {
+export const MoveLeaderResponse: MessageFns<MoveLeaderResponse, "etcdserverpb.MoveLeaderResponse"> = {
+  $type: "etcdserverpb.MoveLeaderResponse" as const,
+
   encode(message: MoveLeaderResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -5054,7 +5288,9 @@ function createBaseAlarmRequest(): AlarmRequest {
   return { action: 0, memberID: 0n, alarm: 0 };
 }
 
-export const AlarmRequest: MessageFns<AlarmRequest> = {
+export const AlarmRequest: MessageFns<AlarmRequest, "etcdserverpb.AlarmRequest"> = {
+  $type: "etcdserverpb.AlarmRequest" as const,
+
   encode(message: AlarmRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.action !== 0) {
       writer.uint32(8).int32(message.action);
@@ -5136,7 +5372,9 @@ function createBaseAlarmMember(): AlarmMember {
   return { memberID: 0n, alarm: 0 };
 }
 
-export const AlarmMember: MessageFns<AlarmMember> = {
+export const AlarmMember: MessageFns<AlarmMember, "etcdserverpb.AlarmMember"> = {
+  $type: "etcdserverpb.AlarmMember" as const,
+
   encode(message: AlarmMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.memberID !== 0n) {
       if (BigInt.asUintN(64, message.memberID) !== message.memberID) {
@@ -5206,7 +5444,9 @@ function createBaseAlarmResponse(): AlarmResponse {
   return { header: undefined, alarms: [] };
 }
 
-export const AlarmResponse: MessageFns<AlarmResponse> = {
+export const AlarmResponse: MessageFns<AlarmResponse, "etcdserverpb.AlarmResponse"> = {
+  $type: "etcdserverpb.AlarmResponse" as const,
+
   encode(message: AlarmResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -5275,7 +5515,9 @@ function createBaseDowngradeRequest(): DowngradeRequest {
   return { action: 0, version: "" };
 }
 
-export const DowngradeRequest: MessageFns<DowngradeRequest> = {
+export const DowngradeRequest: MessageFns<DowngradeRequest, "etcdserverpb.DowngradeRequest"> = {
+  $type: "etcdserverpb.DowngradeRequest" as const,
+
   encode(message: DowngradeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.action !== 0) {
       writer.uint32(8).int32(message.action);
@@ -5342,7 +5584,9 @@ function createBaseDowngradeResponse(): DowngradeResponse {
   return { header: undefined, version: "" };
 }
 
-export const DowngradeResponse: MessageFns<DowngradeResponse> = {
+export const DowngradeResponse: MessageFns<DowngradeResponse, "etcdserverpb.DowngradeResponse"> = {
+  $type: "etcdserverpb.DowngradeResponse" as const,
+
   encode(message: DowngradeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -5411,7 +5655,12 @@ function createBaseDowngradeVersionTestRequest(): DowngradeVersionTestRequest {
   return { ver: "" };
 }
 
-export const DowngradeVersionTestRequest: MessageFns<DowngradeVersionTestRequest> = {
+export const DowngradeVersionTestRequest: MessageFns<
+  DowngradeVersionTestRequest,
+  "etcdserverpb.DowngradeVersionTestRequest"
+> = {
+  $type: "etcdserverpb.DowngradeVersionTestRequest" as const,
+
   encode(message: DowngradeVersionTestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ver !== "") {
       writer.uint32(10).string(message.ver);
@@ -5466,7 +5715,9 @@ function createBaseStatusRequest(): StatusRequest {
   return {};
 }
 
-export const StatusRequest: MessageFns<StatusRequest> = {
+export const StatusRequest: MessageFns<StatusRequest, "etcdserverpb.StatusRequest"> = {
+  $type: "etcdserverpb.StatusRequest" as const,
+
   encode(_: StatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -5523,7 +5774,9 @@ function createBaseStatusResponse(): StatusResponse {
   };
 }
 
-export const StatusResponse: MessageFns<StatusResponse> = {
+export const StatusResponse: MessageFns<StatusResponse, "etcdserverpb.StatusResponse"> = {
+  $type: "etcdserverpb.StatusResponse" as const,
+
   encode(message: StatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -5749,7 +6002,9 @@ function createBaseDowngradeInfo(): DowngradeInfo {
   return { enabled: false, targetVersion: "" };
 }
 
-export const DowngradeInfo: MessageFns<DowngradeInfo> = {
+export const DowngradeInfo: MessageFns<DowngradeInfo, "etcdserverpb.DowngradeInfo"> = {
+  $type: "etcdserverpb.DowngradeInfo" as const,
+
   encode(message: DowngradeInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.enabled !== false) {
       writer.uint32(8).bool(message.enabled);
@@ -5816,7 +6071,9 @@ function createBaseAuthEnableRequest(): AuthEnableRequest {
   return {};
 }
 
-export const AuthEnableRequest: MessageFns<AuthEnableRequest> = {
+export const AuthEnableRequest: MessageFns<AuthEnableRequest, "etcdserverpb.AuthEnableRequest"> = {
+  $type: "etcdserverpb.AuthEnableRequest" as const,
+
   encode(_: AuthEnableRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -5859,7 +6116,9 @@ function createBaseAuthDisableRequest(): AuthDisableRequest {
   return {};
 }
 
-export const AuthDisableRequest: MessageFns<AuthDisableRequest> = {
+export const AuthDisableRequest: MessageFns<AuthDisableRequest, "etcdserverpb.AuthDisableRequest"> = {
+  $type: "etcdserverpb.AuthDisableRequest" as const,
+
   encode(_: AuthDisableRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -5902,7 +6161,9 @@ function createBaseAuthStatusRequest(): AuthStatusRequest {
   return {};
 }
 
-export const AuthStatusRequest: MessageFns<AuthStatusRequest> = {
+export const AuthStatusRequest: MessageFns<AuthStatusRequest, "etcdserverpb.AuthStatusRequest"> = {
+  $type: "etcdserverpb.AuthStatusRequest" as const,
+
   encode(_: AuthStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -5945,7 +6206,9 @@ function createBaseAuthenticateRequest(): AuthenticateRequest {
   return { name: "", password: "" };
 }
 
-export const AuthenticateRequest: MessageFns<AuthenticateRequest> = {
+export const AuthenticateRequest: MessageFns<AuthenticateRequest, "etcdserverpb.AuthenticateRequest"> = {
+  $type: "etcdserverpb.AuthenticateRequest" as const,
+
   encode(message: AuthenticateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6012,7 +6275,9 @@ function createBaseAuthUserAddRequest(): AuthUserAddRequest {
   return { name: "", password: "", options: undefined, hashedPassword: "" };
 }
 
-export const AuthUserAddRequest: MessageFns<AuthUserAddRequest> = {
+export const AuthUserAddRequest: MessageFns<AuthUserAddRequest, "etcdserverpb.AuthUserAddRequest"> = {
+  $type: "etcdserverpb.AuthUserAddRequest" as const,
+
   encode(message: AuthUserAddRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6105,7 +6370,9 @@ function createBaseAuthUserGetRequest(): AuthUserGetRequest {
   return { name: "" };
 }
 
-export const AuthUserGetRequest: MessageFns<AuthUserGetRequest> = {
+export const AuthUserGetRequest: MessageFns<AuthUserGetRequest, "etcdserverpb.AuthUserGetRequest"> = {
+  $type: "etcdserverpb.AuthUserGetRequest" as const,
+
   encode(message: AuthUserGetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6160,7 +6427,9 @@ function createBaseAuthUserDeleteRequest(): AuthUserDeleteRequest {
   return { name: "" };
 }
 
-export const AuthUserDeleteRequest: MessageFns<AuthUserDeleteRequest> = {
+export const AuthUserDeleteRequest: MessageFns<AuthUserDeleteRequest, "etcdserverpb.AuthUserDeleteRequest"> = {
+  $type: "etcdserverpb.AuthUserDeleteRequest" as const,
+
   encode(message: AuthUserDeleteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6215,7 +6484,12 @@ function createBaseAuthUserChangePasswordRequest(): AuthUserChangePasswordReques
   return { name: "", password: "", hashedPassword: "" };
 }
 
-export const AuthUserChangePasswordRequest: MessageFns<AuthUserChangePasswordRequest> = {
+export const AuthUserChangePasswordRequest: MessageFns<
+  AuthUserChangePasswordRequest,
+  "etcdserverpb.AuthUserChangePasswordRequest"
+> = {
+  $type: "etcdserverpb.AuthUserChangePasswordRequest" as const,
+
   encode(message: AuthUserChangePasswordRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6296,7 +6570,9 @@ function createBaseAuthUserGrantRoleRequest(): AuthUserGrantRoleRequest {
   return { user: "", role: "" };
 }
 
-export const AuthUserGrantRoleRequest: MessageFns<AuthUserGrantRoleRequest> = {
+export const AuthUserGrantRoleRequest: MessageFns<AuthUserGrantRoleRequest, "etcdserverpb.AuthUserGrantRoleRequest"> = {
+  $type: "etcdserverpb.AuthUserGrantRoleRequest" as const,
+
   encode(message: AuthUserGrantRoleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.user !== "") {
       writer.uint32(10).string(message.user);
@@ -6363,7 +6639,12 @@ function createBaseAuthUserRevokeRoleRequest(): AuthUserRevokeRoleRequest {
   return { name: "", role: "" };
 }
 
-export const AuthUserRevokeRoleRequest: MessageFns<AuthUserRevokeRoleRequest> = {
+export const AuthUserRevokeRoleRequest: MessageFns<
+  AuthUserRevokeRoleRequest,
+  "etcdserverpb.AuthUserRevokeRoleRequest"
+> = {
+  $type: "etcdserverpb.AuthUserRevokeRoleRequest" as const,
+
   encode(message: AuthUserRevokeRoleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6430,7 +6711,9 @@ function createBaseAuthRoleAddRequest(): AuthRoleAddRequest {
   return { name: "" };
 }
 
-export const AuthRoleAddRequest: MessageFns<AuthRoleAddRequest> = {
+export const AuthRoleAddRequest: MessageFns<AuthRoleAddRequest, "etcdserverpb.AuthRoleAddRequest"> = {
+  $type: "etcdserverpb.AuthRoleAddRequest" as const,
+
   encode(message: AuthRoleAddRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6485,7 +6768,9 @@ function createBaseAuthRoleGetRequest(): AuthRoleGetRequest {
   return { role: "" };
 }
 
-export const AuthRoleGetRequest: MessageFns<AuthRoleGetRequest> = {
+export const AuthRoleGetRequest: MessageFns<AuthRoleGetRequest, "etcdserverpb.AuthRoleGetRequest"> = {
+  $type: "etcdserverpb.AuthRoleGetRequest" as const,
+
   encode(message: AuthRoleGetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.role !== "") {
       writer.uint32(10).string(message.role);
@@ -6540,7 +6825,9 @@ function createBaseAuthUserListRequest(): AuthUserListRequest {
   return {};
 }
 
-export const AuthUserListRequest: MessageFns<AuthUserListRequest> = {
+export const AuthUserListRequest: MessageFns<AuthUserListRequest, "etcdserverpb.AuthUserListRequest"> = {
+  $type: "etcdserverpb.AuthUserListRequest" as const,
+
   encode(_: AuthUserListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -6583,7 +6870,9 @@ function createBaseAuthRoleListRequest(): AuthRoleListRequest {
   return {};
 }
 
-export const AuthRoleListRequest: MessageFns<AuthRoleListRequest> = {
+export const AuthRoleListRequest: MessageFns<AuthRoleListRequest, "etcdserverpb.AuthRoleListRequest"> = {
+  $type: "etcdserverpb.AuthRoleListRequest" as const,
+
   encode(_: AuthRoleListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -6626,7 +6915,9 @@ function createBaseAuthRoleDeleteRequest(): AuthRoleDeleteRequest {
   return { role: "" };
 }
 
-export const AuthRoleDeleteRequest: MessageFns<AuthRoleDeleteRequest> = {
+export const AuthRoleDeleteRequest: MessageFns<AuthRoleDeleteRequest, "etcdserverpb.AuthRoleDeleteRequest"> = {
+  $type: "etcdserverpb.AuthRoleDeleteRequest" as const,
+
   encode(message: AuthRoleDeleteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.role !== "") {
       writer.uint32(10).string(message.role);
@@ -6681,7 +6972,12 @@ function createBaseAuthRoleGrantPermissionRequest(): AuthRoleGrantPermissionRequ
   return { name: "", perm: undefined };
 }
 
-export const AuthRoleGrantPermissionRequest: MessageFns<AuthRoleGrantPermissionRequest> = {
+export const AuthRoleGrantPermissionRequest: MessageFns<
+  AuthRoleGrantPermissionRequest,
+  "etcdserverpb.AuthRoleGrantPermissionRequest"
+> = {
+  $type: "etcdserverpb.AuthRoleGrantPermissionRequest" as const,
+
   encode(message: AuthRoleGrantPermissionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -6752,7 +7048,12 @@ function createBaseAuthRoleRevokePermissionRequest(): AuthRoleRevokePermissionRe
   return { role: "", key: new Uint8Array(0), rangeEnd: new Uint8Array(0) };
 }
 
-export const AuthRoleRevokePermissionRequest: MessageFns<AuthRoleRevokePermissionRequest> = {
+export const AuthRoleRevokePermissionRequest: MessageFns<
+  AuthRoleRevokePermissionRequest,
+  "etcdserverpb.AuthRoleRevokePermissionRequest"
+> = {
+  $type: "etcdserverpb.AuthRoleRevokePermissionRequest" as const,
+
   encode(message: AuthRoleRevokePermissionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.role !== "") {
       writer.uint32(10).string(message.role);
@@ -6833,7 +7134,9 @@ function createBaseAuthEnableResponse(): AuthEnableResponse {
   return { header: undefined };
 }
 
-export const AuthEnableResponse: MessageFns<AuthEnableResponse> = {
+export const AuthEnableResponse: MessageFns<AuthEnableResponse, "etcdserverpb.AuthEnableResponse"> = {
+  $type: "etcdserverpb.AuthEnableResponse" as const,
+
   encode(message: AuthEnableResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -6890,7 +7193,9 @@ function createBaseAuthDisableResponse(): AuthDisableResponse {
   return { header: undefined };
 }
 
-export const AuthDisableResponse: MessageFns<AuthDisableResponse> = {
+export const AuthDisableResponse: MessageFns<AuthDisableResponse, "etcdserverpb.AuthDisableResponse"> = {
+  $type: "etcdserverpb.AuthDisableResponse" as const,
+
   encode(message: AuthDisableResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -6947,7 +7252,9 @@ function createBaseAuthStatusResponse(): AuthStatusResponse {
   return { header: undefined, enabled: false, authRevision: 0 };
 }
 
-export const AuthStatusResponse: MessageFns<AuthStatusResponse> = {
+export const AuthStatusResponse: MessageFns<AuthStatusResponse, "etcdserverpb.AuthStatusResponse"> = {
+  $type: "etcdserverpb.AuthStatusResponse" as const,
+
   encode(message: AuthStatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7031,7 +7338,9 @@ function createBaseAuthenticateResponse(): AuthenticateResponse {
   return { header: undefined, token: "" };
 }
 
-export const AuthenticateResponse: MessageFns<AuthenticateResponse> = {
+export const AuthenticateResponse: MessageFns<AuthenticateResponse, "etcdserverpb.AuthenticateResponse"> = {
+  $type: "etcdserverpb.AuthenticateResponse" as const,
+
   encode(message: AuthenticateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7100,7 +7409,9 @@ function createBaseAuthUserAddResponse(): AuthUserAddResponse {
   return { header: undefined };
 }
 
-export const AuthUserAddResponse: MessageFns<AuthUserAddResponse> = {
+export const AuthUserAddResponse: MessageFns<AuthUserAddResponse, "etcdserverpb.AuthUserAddResponse"> = {
+  $type: "etcdserverpb.AuthUserAddResponse" as const,
+
   encode(message: AuthUserAddResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7157,7 +7468,9 @@ function createBaseAuthUserGetResponse(): AuthUserGetResponse {
   return { header: undefined, roles: [] };
 }
 
-export const AuthUserGetResponse: MessageFns<AuthUserGetResponse> = {
+export const AuthUserGetResponse: MessageFns<AuthUserGetResponse, "etcdserverpb.AuthUserGetResponse"> = {
+  $type: "etcdserverpb.AuthUserGetResponse" as const,
+
   encode(message: AuthUserGetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7226,7 +7539,9 @@ function createBaseAuthUserDeleteResponse(): AuthUserDeleteResponse {
   return { header: undefined };
 }
 
-export const AuthUserDeleteResponse: MessageFns<AuthUserDeleteResponse> = {
+export const AuthUserDeleteResponse: MessageFns<AuthUserDeleteResponse, "etcdserverpb.AuthUserDeleteResponse"> = {
+  $type: "etcdserverpb.AuthUserDeleteResponse" as const,
+
   encode(message: AuthUserDeleteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7283,7 +7598,12 @@ function createBaseAuthUserChangePasswordResponse(): AuthUserChangePasswordRespo
   return { header: undefined };
 }
 
-export const AuthUserChangePasswordResponse: MessageFns<AuthUserChangePasswordResponse> = {
+export const AuthUserChangePasswordResponse: MessageFns<
+  AuthUserChangePasswordResponse,
+  "etcdserverpb.AuthUserChangePasswordResponse"
+> = {
+  $type: "etcdserverpb.AuthUserChangePasswordResponse" as const,
+
   encode(message: AuthUserChangePasswordResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7342,7 +7662,12 @@ function createBaseAuthUserGrantRoleResponse(): AuthUserGrantRoleResponse {
   return { header: undefined };
 }
 
-export const AuthUserGrantRoleResponse: MessageFns<AuthUserGrantRoleResponse> = {
+export const AuthUserGrantRoleResponse: MessageFns<
+  AuthUserGrantRoleResponse,
+  "etcdserverpb.AuthUserGrantRoleResponse"
+> = {
+  $type: "etcdserverpb.AuthUserGrantRoleResponse" as const,
+
   encode(message: AuthUserGrantRoleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7399,7 +7724,12 @@ function createBaseAuthUserRevokeRoleResponse(): AuthUserRevokeRoleResponse {
   return { header: undefined };
 }
 
-export const AuthUserRevokeRoleResponse: MessageFns<AuthUserRevokeRoleResponse> = {
+export const AuthUserRevokeRoleResponse: MessageFns<
+  AuthUserRevokeRoleResponse,
+  "etcdserverpb.AuthUserRevokeRoleResponse"
+> = {
+  $type: "etcdserverpb.AuthUserRevokeRoleResponse" as const,
+
   encode(message: AuthUserRevokeRoleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7456,7 +7786,9 @@ function createBaseAuthRoleAddResponse(): AuthRoleAddResponse {
   return { header: undefined };
 }
 
-export const AuthRoleAddResponse: MessageFns<AuthRoleAddResponse> = {
+export const AuthRoleAddResponse: MessageFns<AuthRoleAddResponse, "etcdserverpb.AuthRoleAddResponse"> = {
+  $type: "etcdserverpb.AuthRoleAddResponse" as const,
+
   encode(message: AuthRoleAddResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7513,7 +7845,9 @@ function createBaseAuthRoleGetResponse(): AuthRoleGetResponse {
   return { header: undefined, perm: [] };
 }
 
-export const AuthRoleGetResponse: MessageFns<AuthRoleGetResponse> = {
+export const AuthRoleGetResponse: MessageFns<AuthRoleGetResponse, "etcdserverpb.AuthRoleGetResponse"> = {
+  $type: "etcdserverpb.AuthRoleGetResponse" as const,
+
   encode(message: AuthRoleGetResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7582,7 +7916,9 @@ function createBaseAuthRoleListResponse(): AuthRoleListResponse {
   return { header: undefined, roles: [] };
 }
 
-export const AuthRoleListResponse: MessageFns<AuthRoleListResponse> = {
+export const AuthRoleListResponse: MessageFns<AuthRoleListResponse, "etcdserverpb.AuthRoleListResponse"> = {
+  $type: "etcdserverpb.AuthRoleListResponse" as const,
+
   encode(message: AuthRoleListResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7651,7 +7987,9 @@ function createBaseAuthUserListResponse(): AuthUserListResponse {
   return { header: undefined, users: [] };
 }
 
-export const AuthUserListResponse: MessageFns<AuthUserListResponse> = {
+export const AuthUserListResponse: MessageFns<AuthUserListResponse, "etcdserverpb.AuthUserListResponse"> = {
+  $type: "etcdserverpb.AuthUserListResponse" as const,
+
   encode(message: AuthUserListResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7720,7 +8058,9 @@ function createBaseAuthRoleDeleteResponse(): AuthRoleDeleteResponse {
   return { header: undefined };
 }
 
-export const AuthRoleDeleteResponse: MessageFns<AuthRoleDeleteResponse> = {
+export const AuthRoleDeleteResponse: MessageFns<AuthRoleDeleteResponse, "etcdserverpb.AuthRoleDeleteResponse"> = {
+  $type: "etcdserverpb.AuthRoleDeleteResponse" as const,
+
   encode(message: AuthRoleDeleteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7777,7 +8117,12 @@ function createBaseAuthRoleGrantPermissionResponse(): AuthRoleGrantPermissionRes
   return { header: undefined };
 }
 
-export const AuthRoleGrantPermissionResponse: MessageFns<AuthRoleGrantPermissionResponse> = {
+export const AuthRoleGrantPermissionResponse: MessageFns<
+  AuthRoleGrantPermissionResponse,
+  "etcdserverpb.AuthRoleGrantPermissionResponse"
+> = {
+  $type: "etcdserverpb.AuthRoleGrantPermissionResponse" as const,
+
   encode(message: AuthRoleGrantPermissionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7836,7 +8181,12 @@ function createBaseAuthRoleRevokePermissionResponse(): AuthRoleRevokePermissionR
   return { header: undefined };
 }
 
-export const AuthRoleRevokePermissionResponse: MessageFns<AuthRoleRevokePermissionResponse> = {
+export const AuthRoleRevokePermissionResponse: MessageFns<
+  AuthRoleRevokePermissionResponse,
+  "etcdserverpb.AuthRoleRevokePermissionResponse"
+> = {
+  $type: "etcdserverpb.AuthRoleRevokePermissionResponse" as const,
+
   encode(message: AuthRoleRevokePermissionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -7897,7 +8247,9 @@ function createBaseRangeStreamResponse(): RangeStreamResponse {
   return { rangeResponse: undefined };
 }
 
-export const RangeStreamResponse: MessageFns<RangeStreamResponse> = {
+export const RangeStreamResponse: MessageFns<RangeStreamResponse, "etcdserverpb.RangeStreamResponse"> = {
+  $type: "etcdserverpb.RangeStreamResponse" as const,
+
   encode(message: RangeStreamResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.rangeResponse !== undefined) {
       RangeResponse.encode(message.rangeResponse, writer.uint32(10).fork()).join();
@@ -7950,11 +8302,13 @@ export const RangeStreamResponse: MessageFns<RangeStreamResponse> = {
   },
 };
 
+/** Keys and values, versioned: every write makes a revision, and older revisions can be read until compacted. */
 export type KVDefinition = typeof KVDefinition;
 export const KVDefinition = {
   name: "KV",
   fullName: "etcdserverpb.KV",
   methods: {
+    /** Reads one key or a range. */
     range: {
       name: "Range",
       requestType: RangeRequest as typeof RangeRequest,
@@ -7963,6 +8317,7 @@ export const KVDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Reads a range in pieces, all of one revision. Since 3.7. */
     rangeStream: {
       name: "RangeStream",
       requestType: RangeRequest as typeof RangeRequest,
@@ -7971,6 +8326,7 @@ export const KVDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Writes one key, making one revision and one event. */
     put: {
       name: "Put",
       requestType: PutRequest as typeof PutRequest,
@@ -7979,6 +8335,7 @@ export const KVDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Deletes a range, one event for each key that was there. */
     deleteRange: {
       name: "DeleteRange",
       requestType: DeleteRangeRequest as typeof DeleteRangeRequest,
@@ -7987,6 +8344,7 @@ export const KVDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Compares, then does one of two lists of operations, atomically and as one revision. */
     txn: {
       name: "Txn",
       requestType: TxnRequest as typeof TxnRequest,
@@ -7995,6 +8353,7 @@ export const KVDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Forgets the revisions below one, except what is still current there. */
     compact: {
       name: "Compact",
       requestType: CompactionRequest as typeof CompactionRequest,
@@ -8006,11 +8365,16 @@ export const KVDefinition = {
   },
 } as const;
 
+/** Changes as they happen, or as they happened since some revision. */
 export type WatchDefinition = typeof WatchDefinition;
 export const WatchDefinition = {
   name: "Watch",
   fullName: "etcdserverpb.Watch",
   methods: {
+    /**
+     * Many watchers share one stream, told apart by watch_id. Events of one watcher come in order of revision, each
+     * once.
+     */
     watch: {
       name: "Watch",
       requestType: WatchRequest as typeof WatchRequest,
@@ -8022,11 +8386,13 @@ export const WatchDefinition = {
   },
 } as const;
 
+/** Time-limited promises keys can be attached to; what is attached is deleted with the lease. */
 export type LeaseDefinition = typeof LeaseDefinition;
 export const LeaseDefinition = {
   name: "Lease",
   fullName: "etcdserverpb.Lease",
   methods: {
+    /** Makes a lease. */
     leaseGrant: {
       name: "LeaseGrant",
       requestType: LeaseGrantRequest as typeof LeaseGrantRequest,
@@ -8035,6 +8401,7 @@ export const LeaseDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Ends a lease and deletes its keys in one revision. */
     leaseRevoke: {
       name: "LeaseRevoke",
       requestType: LeaseRevokeRequest as typeof LeaseRevokeRequest,
@@ -8043,6 +8410,7 @@ export const LeaseDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Renews leases, an answer for each request in order. An unknown lease is answered with TTL 0. */
     leaseKeepAlive: {
       name: "LeaseKeepAlive",
       requestType: LeaseKeepAliveRequest as typeof LeaseKeepAliveRequest,
@@ -8051,6 +8419,7 @@ export const LeaseDefinition = {
       responseStream: true,
       options: {},
     },
+    /** How long a lease has left. An unknown lease is answered with TTL -1. */
     leaseTimeToLive: {
       name: "LeaseTimeToLive",
       requestType: LeaseTimeToLiveRequest as typeof LeaseTimeToLiveRequest,
@@ -8059,6 +8428,7 @@ export const LeaseDefinition = {
       responseStream: false,
       options: {},
     },
+    /** All leases. */
     leaseLeases: {
       name: "LeaseLeases",
       requestType: LeaseLeasesRequest as typeof LeaseLeasesRequest,
@@ -8070,11 +8440,13 @@ export const LeaseDefinition = {
   },
 } as const;
 
+/** Membership. */
 export type ClusterDefinition = typeof ClusterDefinition;
 export const ClusterDefinition = {
   name: "Cluster",
   fullName: "etcdserverpb.Cluster",
   methods: {
+    /** Adds a voter or a learner, which may start once this has been answered. */
     memberAdd: {
       name: "MemberAdd",
       requestType: MemberAddRequest as typeof MemberAddRequest,
@@ -8083,6 +8455,7 @@ export const ClusterDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Removes a member for ever: its id cannot come back. */
     memberRemove: {
       name: "MemberRemove",
       requestType: MemberRemoveRequest as typeof MemberRemoveRequest,
@@ -8091,6 +8464,7 @@ export const ClusterDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Changes the peer URLs of a member. */
     memberUpdate: {
       name: "MemberUpdate",
       requestType: MemberUpdateRequest as typeof MemberUpdateRequest,
@@ -8099,6 +8473,7 @@ export const ClusterDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Lists the members. */
     memberList: {
       name: "MemberList",
       requestType: MemberListRequest as typeof MemberListRequest,
@@ -8107,6 +8482,7 @@ export const ClusterDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Makes a voter of a learner that has caught up. */
     memberPromote: {
       name: "MemberPromote",
       requestType: MemberPromoteRequest as typeof MemberPromoteRequest,
@@ -8118,11 +8494,13 @@ export const ClusterDefinition = {
   },
 } as const;
 
+/** Looking after one member or the whole cluster. */
 export type MaintenanceDefinition = typeof MaintenanceDefinition;
 export const MaintenanceDefinition = {
   name: "Maintenance",
   fullName: "etcdserverpb.Maintenance",
   methods: {
+    /** Reads, raises or clears alarms of the cluster. */
     alarm: {
       name: "Alarm",
       requestType: AlarmRequest as typeof AlarmRequest,
@@ -8131,6 +8509,7 @@ export const MaintenanceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** The state of the asked member. */
     status: {
       name: "Status",
       requestType: StatusRequest as typeof StatusRequest,
@@ -8139,6 +8518,7 @@ export const MaintenanceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Gives free space of the asked member back to its file system. */
     defragment: {
       name: "Defragment",
       requestType: DefragmentRequest as typeof DefragmentRequest,
@@ -8147,6 +8527,7 @@ export const MaintenanceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** A checksum of the asked member's whole store. For tests; members may differ. */
     hash: {
       name: "Hash",
       requestType: HashRequest as typeof HashRequest,
@@ -8155,6 +8536,7 @@ export const MaintenanceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** A checksum of the keys up to a revision, equal on all members. */
     hashKV: {
       name: "HashKV",
       requestType: HashKVRequest as typeof HashKVRequest,
@@ -8163,6 +8545,7 @@ export const MaintenanceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** The database of the asked member as a file, then its SHA-256. */
     snapshot: {
       name: "Snapshot",
       requestType: SnapshotRequest as typeof SnapshotRequest,
@@ -8171,6 +8554,7 @@ export const MaintenanceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Hands leadership to another member; only the leader can. */
     moveLeader: {
       name: "MoveLeader",
       requestType: MoveLeaderRequest as typeof MoveLeaderRequest,
@@ -8179,6 +8563,7 @@ export const MaintenanceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Prepares, begins or calls off the downgrade of the cluster by one minor version. */
     downgrade: {
       name: "Downgrade",
       requestType: DowngradeRequest as typeof DowngradeRequest,
@@ -8190,11 +8575,13 @@ export const MaintenanceDefinition = {
   },
 } as const;
 
+/** Users, roles and tokens. */
 export type AuthDefinition = typeof AuthDefinition;
 export const AuthDefinition = {
   name: "Auth",
   fullName: "etcdserverpb.Auth",
   methods: {
+    /** Turns authentication on; needs a user `root` with the role `root`. */
     authEnable: {
       name: "AuthEnable",
       requestType: AuthEnableRequest as typeof AuthEnableRequest,
@@ -8203,6 +8590,7 @@ export const AuthDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Turns authentication off. */
     authDisable: {
       name: "AuthDisable",
       requestType: AuthDisableRequest as typeof AuthDisableRequest,
@@ -8211,6 +8599,7 @@ export const AuthDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Whether authentication is on, and the revision of the auth store. */
     authStatus: {
       name: "AuthStatus",
       requestType: AuthStatusRequest as typeof AuthStatusRequest,
@@ -8219,6 +8608,7 @@ export const AuthDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Changes name and password into a token, to be sent as the metadata `token`. */
     authenticate: {
       name: "Authenticate",
       requestType: AuthenticateRequest as typeof AuthenticateRequest,
@@ -8358,7 +8748,8 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

@@ -14,16 +14,21 @@ export const protobufFileName = "leasepb/lease.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** A lease as stored in the bucket `lease`. */
 export interface Lease {
   ID: bigint;
+  /** Granted time to live, seconds. */
   TTL: number;
+  /** Seconds left at the last checkpoint; 0 if there was none. */
   RemainingTTL: number;
 }
 
+/** A member asks the leader for the time to live of a lease (peer path `/leases/internal`). */
 export interface LeaseInternalRequest {
   LeaseTimeToLiveRequest: LeaseTimeToLiveRequest | undefined;
 }
 
+/** The answer. */
 export interface LeaseInternalResponse {
   LeaseTimeToLiveResponse: LeaseTimeToLiveResponse | undefined;
 }
@@ -32,7 +37,9 @@ function createBaseLease(): Lease {
   return { ID: 0n, TTL: 0, RemainingTTL: 0 };
 }
 
-export const Lease: MessageFns<Lease> = {
+export const Lease: MessageFns<Lease, "leasepb.Lease"> = {
+  $type: "leasepb.Lease" as const,
+
   encode(message: Lease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asIntN(64, message.ID) !== message.ID) {
@@ -120,7 +127,9 @@ function createBaseLeaseInternalRequest(): LeaseInternalRequest {
   return { LeaseTimeToLiveRequest: undefined };
 }
 
-export const LeaseInternalRequest: MessageFns<LeaseInternalRequest> = {
+export const LeaseInternalRequest: MessageFns<LeaseInternalRequest, "leasepb.LeaseInternalRequest"> = {
+  $type: "leasepb.LeaseInternalRequest" as const,
+
   encode(message: LeaseInternalRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.LeaseTimeToLiveRequest !== undefined) {
       LeaseTimeToLiveRequest.encode(message.LeaseTimeToLiveRequest, writer.uint32(10).fork()).join();
@@ -178,7 +187,9 @@ function createBaseLeaseInternalResponse(): LeaseInternalResponse {
   return { LeaseTimeToLiveResponse: undefined };
 }
 
-export const LeaseInternalResponse: MessageFns<LeaseInternalResponse> = {
+export const LeaseInternalResponse: MessageFns<LeaseInternalResponse, "leasepb.LeaseInternalResponse"> = {
+  $type: "leasepb.LeaseInternalResponse" as const,
+
   encode(message: LeaseInternalResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.LeaseTimeToLiveResponse !== undefined) {
       LeaseTimeToLiveResponse.encode(message.LeaseTimeToLiveResponse, writer.uint32(10).fork()).join();
@@ -256,7 +267,8 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

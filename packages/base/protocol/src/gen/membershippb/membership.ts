@@ -13,33 +13,40 @@ export const protobufFileName = "membershippb/membership.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** What the cluster agrees on before a member starts. */
 export interface RaftAttributes {
   peerUrls: string[];
   isLearner: boolean;
 }
 
+/** What a member tells about itself once it runs. */
 export interface Attributes {
   name: string;
   clientUrls: string[];
 }
 
+/** A member of the cluster. */
 export interface Member {
   ID: bigint;
   raftAttributes: RaftAttributes | undefined;
   memberAttributes: Attributes | undefined;
 }
 
+/** Command: the version every member can speak, such as `3.5.0`. */
 export interface ClusterVersionSetRequest {
   ver: string;
 }
 
+/** Command: a member publishes its name and client URLs. */
 export interface ClusterMemberAttrSetRequest {
   memberID: bigint;
   memberAttributes: Attributes | undefined;
 }
 
+/** Command: begins a downgrade, or, all empty, calls it off. */
 export interface DowngradeInfoSetRequest {
   enabled: boolean;
+  /** The version to go down to, such as `3.4.0`. */
   ver: string;
 }
 
@@ -47,7 +54,9 @@ function createBaseRaftAttributes(): RaftAttributes {
   return { peerUrls: [], isLearner: false };
 }
 
-export const RaftAttributes: MessageFns<RaftAttributes> = {
+export const RaftAttributes: MessageFns<RaftAttributes, "membershippb.RaftAttributes"> = {
+  $type: "membershippb.RaftAttributes" as const,
+
   encode(message: RaftAttributes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.peerUrls) {
       writer.uint32(10).string(v!);
@@ -114,7 +123,9 @@ function createBaseAttributes(): Attributes {
   return { name: "", clientUrls: [] };
 }
 
-export const Attributes: MessageFns<Attributes> = {
+export const Attributes: MessageFns<Attributes, "membershippb.Attributes"> = {
+  $type: "membershippb.Attributes" as const,
+
   encode(message: Attributes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -181,7 +192,9 @@ function createBaseMember(): Member {
   return { ID: 0n, raftAttributes: undefined, memberAttributes: undefined };
 }
 
-export const Member: MessageFns<Member> = {
+export const Member: MessageFns<Member, "membershippb.Member"> = {
+  $type: "membershippb.Member" as const,
+
   encode(message: Member, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ID !== 0n) {
       if (BigInt.asUintN(64, message.ID) !== message.ID) {
@@ -267,7 +280,9 @@ function createBaseClusterVersionSetRequest(): ClusterVersionSetRequest {
   return { ver: "" };
 }
 
-export const ClusterVersionSetRequest: MessageFns<ClusterVersionSetRequest> = {
+export const ClusterVersionSetRequest: MessageFns<ClusterVersionSetRequest, "membershippb.ClusterVersionSetRequest"> = {
+  $type: "membershippb.ClusterVersionSetRequest" as const,
+
   encode(message: ClusterVersionSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ver !== "") {
       writer.uint32(10).string(message.ver);
@@ -322,7 +337,12 @@ function createBaseClusterMemberAttrSetRequest(): ClusterMemberAttrSetRequest {
   return { memberID: 0n, memberAttributes: undefined };
 }
 
-export const ClusterMemberAttrSetRequest: MessageFns<ClusterMemberAttrSetRequest> = {
+export const ClusterMemberAttrSetRequest: MessageFns<
+  ClusterMemberAttrSetRequest,
+  "membershippb.ClusterMemberAttrSetRequest"
+> = {
+  $type: "membershippb.ClusterMemberAttrSetRequest" as const,
+
   encode(message: ClusterMemberAttrSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.memberID !== 0n) {
       if (BigInt.asUintN(64, message.memberID) !== message.memberID) {
@@ -394,7 +414,9 @@ function createBaseDowngradeInfoSetRequest(): DowngradeInfoSetRequest {
   return { enabled: false, ver: "" };
 }
 
-export const DowngradeInfoSetRequest: MessageFns<DowngradeInfoSetRequest> = {
+export const DowngradeInfoSetRequest: MessageFns<DowngradeInfoSetRequest, "membershippb.DowngradeInfoSetRequest"> = {
+  $type: "membershippb.DowngradeInfoSetRequest" as const,
+
   encode(message: DowngradeInfoSetRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.enabled !== false) {
       writer.uint32(8).bool(message.enabled);
@@ -470,7 +492,8 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

@@ -13,21 +13,32 @@ export const protobufFileName = "mvccpb/kv.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** A key as it stands at some revision. Its encoding is what the store keeps and what HashKV covers. */
 export interface KeyValue {
   key: Uint8Array;
+  /** Revision at which the key came into being; a key deleted and put again has a new one. */
   createRevision: number;
+  /** Revision of the last put. */
   modRevision: number;
+  /** Puts since creation: 1 for a new key, 0 in the event of a deletion. */
   version: number;
   value: Uint8Array;
+  /** Lease the key is attached to, 0 for none. */
   lease: bigint;
 }
 
+/** A change of one key. */
 export interface Event {
   type: Event_EventType;
-  kv: KeyValue | undefined;
+  /** After a put the key as it is now; after a deletion only its name and, as mod_revision, when. */
+  kv:
+    | KeyValue
+    | undefined;
+  /** The key as it was before; only if the watcher asked and the value is not compacted. */
   prevKv: KeyValue | undefined;
 }
 
+/** What happened to the key. */
 export const Event_EventType = { PUT: 0, DELETE: 1 } as const;
 
 export type Event_EventType = typeof Event_EventType[keyof typeof Event_EventType];
@@ -41,7 +52,9 @@ function createBaseKeyValue(): KeyValue {
   return { key: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, value: new Uint8Array(0), lease: 0n };
 }
 
-export const KeyValue: MessageFns<KeyValue> = {
+export const KeyValue: MessageFns<KeyValue, "mvccpb.KeyValue"> = {
+  $type: "mvccpb.KeyValue" as const,
+
   encode(message: KeyValue, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
       writer.uint32(10).bytes(message.key);
@@ -168,7 +181,9 @@ function createBaseEvent(): Event {
   return { type: 0, kv: undefined, prevKv: undefined };
 }
 
-export const Event: MessageFns<Event> = {
+export const Event: MessageFns<Event, "mvccpb.Event"> = {
+  $type: "mvccpb.Event" as const,
+
   encode(message: Event, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.type !== 0) {
       writer.uint32(8).int32(message.type);
@@ -269,7 +284,8 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

@@ -13,6 +13,7 @@ export const protobufFileName = "raftpb/raft.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** What an entry of the log carries. */
 export const EntryType = { EntryNormal: 0, EntryConfChange: 1, EntryConfChangeV2: 2 } as const;
 
 export type EntryType = typeof EntryType[keyof typeof EntryType];
@@ -23,6 +24,10 @@ export namespace EntryType {
   export type EntryConfChangeV2 = typeof EntryType.EntryConfChangeV2;
 }
 
+/**
+ * What a message asks or answers. Types that never leave a member: Hup, Beat, Unreachable, SnapStatus, CheckQuorum,
+ * Storage*.
+ */
 export const MessageType = {
   MsgHup: 0,
   MsgBeat: 1,
@@ -79,6 +84,7 @@ export namespace MessageType {
   export type MsgForgetLeader = typeof MessageType.MsgForgetLeader;
 }
 
+/** How a change of several members passes through joint consensus. */
 export const ConfChangeTransition = {
   ConfChangeTransitionAuto: 0,
   ConfChangeTransitionJointImplicit: 1,
@@ -93,6 +99,7 @@ export namespace ConfChangeTransition {
   export type ConfChangeTransitionJointExplicit = typeof ConfChangeTransition.ConfChangeTransitionJointExplicit;
 }
 
+/** What a change does to a member. */
 export const ConfChangeType = {
   ConfChangeAddNode: 0,
   ConfChangeRemoveNode: 1,
@@ -109,67 +116,119 @@ export namespace ConfChangeType {
   export type ConfChangeAddLearnerNode = typeof ConfChangeType.ConfChangeAddLearnerNode;
 }
 
+/** One entry of the log. */
 export interface Entry {
   Type?: EntryType | undefined;
   Term?: number | undefined;
-  Index?: number | undefined;
+  Index?:
+    | number
+    | undefined;
+  /** A command or a configuration change; empty for the no-op a new leader appends. */
   Data?: Uint8Array | undefined;
 }
 
+/** The position a snapshot replaces the log up to. */
 export interface SnapshotMetadata {
+  /** Who was a member at that position. */
   confState?: ConfState | undefined;
   index?: number | undefined;
   term?: number | undefined;
 }
 
+/** The state of the whole machine at some position. */
 export interface Snapshot {
+  /** Opaque to Raft. */
   data?: Uint8Array | undefined;
   metadata?: SnapshotMetadata | undefined;
 }
 
+/** One message between members. Fields a type does not use are zero. */
 export interface Message {
   type?: MessageType | undefined;
   to?: bigint | undefined;
-  from?: bigint | undefined;
-  term?: number | undefined;
-  logTerm?: number | undefined;
+  from?:
+    | bigint
+    | undefined;
+  /** The sender's term; 0 in what a member tells itself. */
+  term?:
+    | number
+    | undefined;
+  /** Term of the entry at `index`. */
+  logTerm?:
+    | number
+    | undefined;
+  /**
+   * The entry before `entries` in an append, the last one of a candidate in a vote, the acknowledged one in an
+   * answer.
+   */
   index?: number | undefined;
   entries: Entry[];
-  commit?: number | undefined;
+  /** Highest index the sender knows to be committed, as far as the receiver may use it. */
+  commit?:
+    | number
+    | undefined;
+  /** Meaningful only in MsgSnap, though older members write an empty one into every message. */
   snapshot?: Snapshot | undefined;
-  reject?: boolean | undefined;
-  rejectHint?: number | undefined;
-  context?: Uint8Array | undefined;
-  vote?: bigint | undefined;
+  reject?:
+    | boolean
+    | undefined;
+  /** In a refusal: an index up to which the logs may agree. */
+  rejectHint?:
+    | number
+    | undefined;
+  /** Rides along unchanged: the id of a read, or why a campaign was started. */
+  context?:
+    | Uint8Array
+    | undefined;
+  /** Only between the parts of one member. */
+  vote?:
+    | bigint
+    | undefined;
+  /** Only between the parts of one member. */
   responses: Message[];
 }
 
+/** What a member must have on disk before it answers. */
 export interface HardState {
-  term?: number | undefined;
+  term?:
+    | number
+    | undefined;
+  /** Whom the member voted for in this term, 0 for none. */
   vote?: bigint | undefined;
   commit?: number | undefined;
 }
 
+/** Who takes part. Written one tag per element, read packed as well. */
 export interface ConfState {
   voters: bigint[];
   learners: bigint[];
+  /** Voters of the old configuration while a joint one is in force. */
   votersOutgoing: bigint[];
+  /** Voters that become learners when the joint configuration ends. */
   learnersNext: bigint[];
+  /** The joint configuration ends by itself. */
   autoLeave?: boolean | undefined;
 }
 
+/** A change of one member, the only form etcd writes. */
 export interface ConfChange {
+  /** The id of the request that asked for it; 0 at bootstrap. */
   id?: bigint | undefined;
   type?: ConfChangeType | undefined;
-  nodeId?: bigint | undefined;
+  nodeId?:
+    | bigint
+    | undefined;
+  /** JSON of the member that is added or updated; says also if a learner is promoted. */
   context?: Uint8Array | undefined;
 }
 
+/** One step of a change of several members. */
 export interface ConfChangeSingle {
   type?: ConfChangeType | undefined;
   nodeId?: bigint | undefined;
 }
 
+/** A change of several members at once. etcd never logs one. */
 export interface ConfChangeV2 {
   transition?: ConfChangeTransition | undefined;
   changes: ConfChangeSingle[];
@@ -180,7 +239,9 @@ function createBaseEntry(): Entry {
   return { Type: undefined, Term: undefined, Index: undefined, Data: undefined };
 }
 
-export const Entry: MessageFns<Entry> = {
+export const Entry: MessageFns<Entry, "raftpb.Entry"> = {
+  $type: "raftpb.Entry" as const,
+
   encode(message: Entry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.Type !== undefined) {
       writer.uint32(8).int32(message.Type);
@@ -277,7 +338,9 @@ function createBaseSnapshotMetadata(): SnapshotMetadata {
   return { confState: undefined, index: undefined, term: undefined };
 }
 
-export const SnapshotMetadata: MessageFns<SnapshotMetadata> = {
+export const SnapshotMetadata: MessageFns<SnapshotMetadata, "raftpb.SnapshotMetadata"> = {
+  $type: "raftpb.SnapshotMetadata" as const,
+
   encode(message: SnapshotMetadata, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.confState !== undefined) {
       ConfState.encode(message.confState, writer.uint32(10).fork()).join();
@@ -364,7 +427,9 @@ function createBaseSnapshot(): Snapshot {
   return { data: undefined, metadata: undefined };
 }
 
-export const Snapshot: MessageFns<Snapshot> = {
+export const Snapshot: MessageFns<Snapshot, "raftpb.Snapshot"> = {
+  $type: "raftpb.Snapshot" as const,
+
   encode(message: Snapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.data !== undefined) {
       writer.uint32(10).bytes(message.data);
@@ -448,7 +513,9 @@ function createBaseMessage(): Message {
   };
 }
 
-export const Message: MessageFns<Message> = {
+export const Message: MessageFns<Message, "raftpb.Message"> = {
+  $type: "raftpb.Message" as const,
+
   encode(message: Message, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.type !== undefined) {
       writer.uint32(8).int32(message.type);
@@ -685,7 +752,9 @@ function createBaseHardState(): HardState {
   return { term: undefined, vote: undefined, commit: undefined };
 }
 
-export const HardState: MessageFns<HardState> = {
+export const HardState: MessageFns<HardState, "raftpb.HardState"> = {
+  $type: "raftpb.HardState" as const,
+
   encode(message: HardState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.term !== undefined) {
       if (BigInt.asUintN(64, BigInt(message.term)) !== BigInt(message.term)) {
@@ -773,7 +842,9 @@ function createBaseConfState(): ConfState {
   return { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: undefined };
 }
 
-export const ConfState: MessageFns<ConfState> = {
+export const ConfState: MessageFns<ConfState, "raftpb.ConfState"> = {
+  $type: "raftpb.ConfState" as const,
+
   encode(message: ConfState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.voters) {
       if (BigInt.asUintN(64, v!) !== v!) {
@@ -928,7 +999,9 @@ function createBaseConfChange(): ConfChange {
   return { id: undefined, type: undefined, nodeId: undefined, context: undefined };
 }
 
-export const ConfChange: MessageFns<ConfChange> = {
+export const ConfChange: MessageFns<ConfChange, "raftpb.ConfChange"> = {
+  $type: "raftpb.ConfChange" as const,
+
   encode(message: ConfChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== undefined) {
       if (BigInt.asUintN(64, message.id) !== message.id) {
@@ -1025,7 +1098,9 @@ function createBaseConfChangeSingle(): ConfChangeSingle {
   return { type: undefined, nodeId: undefined };
 }
 
-export const ConfChangeSingle: MessageFns<ConfChangeSingle> = {
+export const ConfChangeSingle: MessageFns<ConfChangeSingle, "raftpb.ConfChangeSingle"> = {
+  $type: "raftpb.ConfChangeSingle" as const,
+
   encode(message: ConfChangeSingle, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.type !== undefined) {
       writer.uint32(8).int32(message.type);
@@ -1095,7 +1170,9 @@ function createBaseConfChangeV2(): ConfChangeV2 {
   return { transition: undefined, changes: [], context: undefined };
 }
 
-export const ConfChangeV2: MessageFns<ConfChangeV2> = {
+export const ConfChangeV2: MessageFns<ConfChangeV2, "raftpb.ConfChangeV2"> = {
+  $type: "raftpb.ConfChangeV2" as const,
+
   encode(message: ConfChangeV2, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.transition !== undefined) {
       writer.uint32(8).int32(message.transition);
@@ -1194,7 +1271,8 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

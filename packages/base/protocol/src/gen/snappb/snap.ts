@@ -13,8 +13,13 @@ export const protobufFileName = "snappb/snap.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** The content of a `.snap` file. */
 export interface snapshot {
-  crc?: number | undefined;
+  /** CRC-32C of `data`; 0 is invalid. */
+  crc?:
+    | number
+    | undefined;
+  /** An encoded raftpb.Snapshot. */
   data?: Uint8Array | undefined;
 }
 
@@ -22,7 +27,9 @@ function createBasesnapshot(): snapshot {
   return { crc: undefined, data: undefined };
 }
 
-export const snapshot: MessageFns<snapshot> = {
+export const snapshot: MessageFns<snapshot, "snappb.snapshot"> = {
+  $type: "snappb.snapshot" as const,
+
   encode(message: snapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.crc !== undefined) {
       writer.uint32(8).uint32(message.crc);
@@ -98,7 +105,8 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

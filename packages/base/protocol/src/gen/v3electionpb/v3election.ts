@@ -16,8 +16,11 @@ export const protobufFileName = "v3electionpb/v3election.proto";
 /** SPDX-License-Identifier: Apache-2.0 */
 
 export interface CampaignRequest {
+  /** The election. Its keys lie below `<name>/`. */
   name: Uint8Array;
+  /** Lease that carries the candidacy; 0 lets the server make one that is never renewed. */
   lease: bigint;
+  /** What the candidate wants to be known as. */
   value: Uint8Array;
 }
 
@@ -26,9 +29,12 @@ export interface CampaignResponse {
   leader: LeaderKey | undefined;
 }
 
+/** Proof of leadership: valid as long as `key` exists with create revision `rev`. */
 export interface LeaderKey {
   name: Uint8Array;
+  /** `<name>/<lease in hex>`. */
   key: Uint8Array;
+  /** Create revision of the key; a fence for what the leader writes elsewhere. */
   rev: bigint;
   lease: bigint;
 }
@@ -38,7 +44,10 @@ export interface LeaderRequest {
 }
 
 export interface LeaderResponse {
-  header: ResponseHeader | undefined;
+  header:
+    | ResponseHeader
+    | undefined;
+  /** The leader's key and value. */
   kv: KeyValue | undefined;
 }
 
@@ -63,7 +72,9 @@ function createBaseCampaignRequest(): CampaignRequest {
   return { name: new Uint8Array(0), lease: 0n, value: new Uint8Array(0) };
 }
 
-export const CampaignRequest: MessageFns<CampaignRequest> = {
+export const CampaignRequest: MessageFns<CampaignRequest, "v3electionpb.CampaignRequest"> = {
+  $type: "v3electionpb.CampaignRequest" as const,
+
   encode(message: CampaignRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name.length !== 0) {
       writer.uint32(10).bytes(message.name);
@@ -145,7 +156,9 @@ function createBaseCampaignResponse(): CampaignResponse {
   return { header: undefined, leader: undefined };
 }
 
-export const CampaignResponse: MessageFns<CampaignResponse> = {
+export const CampaignResponse: MessageFns<CampaignResponse, "v3electionpb.CampaignResponse"> = {
+  $type: "v3electionpb.CampaignResponse" as const,
+
   encode(message: CampaignResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -216,7 +229,9 @@ function createBaseLeaderKey(): LeaderKey {
   return { name: new Uint8Array(0), key: new Uint8Array(0), rev: 0n, lease: 0n };
 }
 
-export const LeaderKey: MessageFns<LeaderKey> = {
+export const LeaderKey: MessageFns<LeaderKey, "v3electionpb.LeaderKey"> = {
+  $type: "v3electionpb.LeaderKey" as const,
+
   encode(message: LeaderKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name.length !== 0) {
       writer.uint32(10).bytes(message.name);
@@ -313,7 +328,9 @@ function createBaseLeaderRequest(): LeaderRequest {
   return { name: new Uint8Array(0) };
 }
 
-export const LeaderRequest: MessageFns<LeaderRequest> = {
+export const LeaderRequest: MessageFns<LeaderRequest, "v3electionpb.LeaderRequest"> = {
+  $type: "v3electionpb.LeaderRequest" as const,
+
   encode(message: LeaderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name.length !== 0) {
       writer.uint32(10).bytes(message.name);
@@ -368,7 +385,9 @@ function createBaseLeaderResponse(): LeaderResponse {
   return { header: undefined, kv: undefined };
 }
 
-export const LeaderResponse: MessageFns<LeaderResponse> = {
+export const LeaderResponse: MessageFns<LeaderResponse, "v3electionpb.LeaderResponse"> = {
+  $type: "v3electionpb.LeaderResponse" as const,
+
   encode(message: LeaderResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -437,7 +456,9 @@ function createBaseResignRequest(): ResignRequest {
   return { leader: undefined };
 }
 
-export const ResignRequest: MessageFns<ResignRequest> = {
+export const ResignRequest: MessageFns<ResignRequest, "v3electionpb.ResignRequest"> = {
+  $type: "v3electionpb.ResignRequest" as const,
+
   encode(message: ResignRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.leader !== undefined) {
       LeaderKey.encode(message.leader, writer.uint32(10).fork()).join();
@@ -494,7 +515,9 @@ function createBaseResignResponse(): ResignResponse {
   return { header: undefined };
 }
 
-export const ResignResponse: MessageFns<ResignResponse> = {
+export const ResignResponse: MessageFns<ResignResponse, "v3electionpb.ResignResponse"> = {
+  $type: "v3electionpb.ResignResponse" as const,
+
   encode(message: ResignResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -551,7 +574,9 @@ function createBaseProclaimRequest(): ProclaimRequest {
   return { leader: undefined, value: new Uint8Array(0) };
 }
 
-export const ProclaimRequest: MessageFns<ProclaimRequest> = {
+export const ProclaimRequest: MessageFns<ProclaimRequest, "v3electionpb.ProclaimRequest"> = {
+  $type: "v3electionpb.ProclaimRequest" as const,
+
   encode(message: ProclaimRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.leader !== undefined) {
       LeaderKey.encode(message.leader, writer.uint32(10).fork()).join();
@@ -620,7 +645,9 @@ function createBaseProclaimResponse(): ProclaimResponse {
   return { header: undefined };
 }
 
-export const ProclaimResponse: MessageFns<ProclaimResponse> = {
+export const ProclaimResponse: MessageFns<ProclaimResponse, "v3electionpb.ProclaimResponse"> = {
+  $type: "v3electionpb.ProclaimResponse" as const,
+
   encode(message: ProclaimResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -673,11 +700,13 @@ export const ProclaimResponse: MessageFns<ProclaimResponse> = {
   },
 };
 
+/** Leader election served by the member; candidates lead in the order of their arrival. */
 export type ElectionDefinition = typeof ElectionDefinition;
 export const ElectionDefinition = {
   name: "Election",
   fullName: "v3electionpb.Election",
   methods: {
+    /** Waits until the candidate leads. */
     campaign: {
       name: "Campaign",
       requestType: CampaignRequest as typeof CampaignRequest,
@@ -686,6 +715,7 @@ export const ElectionDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Changes the leader's value without a new election. */
     proclaim: {
       name: "Proclaim",
       requestType: ProclaimRequest as typeof ProclaimRequest,
@@ -694,6 +724,7 @@ export const ElectionDefinition = {
       responseStream: false,
       options: {},
     },
+    /** The leader of the moment; an error if there is none. */
     leader: {
       name: "Leader",
       requestType: LeaderRequest as typeof LeaderRequest,
@@ -702,6 +733,7 @@ export const ElectionDefinition = {
       responseStream: false,
       options: {},
     },
+    /** The leader now, then every new leader and every new value, in order. */
     observe: {
       name: "Observe",
       requestType: LeaderRequest as typeof LeaderRequest,
@@ -710,6 +742,7 @@ export const ElectionDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Gives leadership up, so that the next candidate leads. */
     resign: {
       name: "Resign",
       requestType: ResignRequest as typeof ResignRequest,
@@ -734,7 +767,8 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

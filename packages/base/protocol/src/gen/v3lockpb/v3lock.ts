@@ -15,16 +15,22 @@ export const protobufFileName = "v3lockpb/v3lock.proto";
 /** SPDX-License-Identifier: Apache-2.0 */
 
 export interface LockRequest {
+  /** The lock. Its keys lie below `<name>/`. */
   name: Uint8Array;
+  /** Lease that carries the ownership; 0 lets the server make one that is never renewed. */
   lease: bigint;
 }
 
 export interface LockResponse {
-  header: ResponseHeader | undefined;
+  header:
+    | ResponseHeader
+    | undefined;
+  /** The key that stands for the ownership while it exists: `<name>/<lease in hex>`. */
   key: Uint8Array;
 }
 
 export interface UnlockRequest {
+  /** As given by Lock. */
   key: Uint8Array;
 }
 
@@ -36,7 +42,9 @@ function createBaseLockRequest(): LockRequest {
   return { name: new Uint8Array(0), lease: 0n };
 }
 
-export const LockRequest: MessageFns<LockRequest> = {
+export const LockRequest: MessageFns<LockRequest, "v3lockpb.LockRequest"> = {
+  $type: "v3lockpb.LockRequest" as const,
+
   encode(message: LockRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name.length !== 0) {
       writer.uint32(10).bytes(message.name);
@@ -106,7 +114,9 @@ function createBaseLockResponse(): LockResponse {
   return { header: undefined, key: new Uint8Array(0) };
 }
 
-export const LockResponse: MessageFns<LockResponse> = {
+export const LockResponse: MessageFns<LockResponse, "v3lockpb.LockResponse"> = {
+  $type: "v3lockpb.LockResponse" as const,
+
   encode(message: LockResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -175,7 +185,9 @@ function createBaseUnlockRequest(): UnlockRequest {
   return { key: new Uint8Array(0) };
 }
 
-export const UnlockRequest: MessageFns<UnlockRequest> = {
+export const UnlockRequest: MessageFns<UnlockRequest, "v3lockpb.UnlockRequest"> = {
+  $type: "v3lockpb.UnlockRequest" as const,
+
   encode(message: UnlockRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key.length !== 0) {
       writer.uint32(10).bytes(message.key);
@@ -230,7 +242,9 @@ function createBaseUnlockResponse(): UnlockResponse {
   return { header: undefined };
 }
 
-export const UnlockResponse: MessageFns<UnlockResponse> = {
+export const UnlockResponse: MessageFns<UnlockResponse, "v3lockpb.UnlockResponse"> = {
+  $type: "v3lockpb.UnlockResponse" as const,
+
   encode(message: UnlockResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.header !== undefined) {
       ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
@@ -283,11 +297,13 @@ export const UnlockResponse: MessageFns<UnlockResponse> = {
   },
 };
 
+/** Mutual exclusion served by the member: the waiting happens on the server. */
 export type LockDefinition = typeof LockDefinition;
 export const LockDefinition = {
   name: "Lock",
   fullName: "v3lockpb.Lock",
   methods: {
+    /** Waits until the lock is held. A call that is cancelled leaves the queue. */
     lock: {
       name: "Lock",
       requestType: LockRequest as typeof LockRequest,
@@ -296,6 +312,7 @@ export const LockDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Gives the lock up by deleting its key; succeeds also if the key is gone. */
     unlock: {
       name: "Unlock",
       requestType: UnlockRequest as typeof UnlockRequest,
@@ -320,7 +337,8 @@ type KeysOfUnion<T> = T extends T ? keyof T : never;
 export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;

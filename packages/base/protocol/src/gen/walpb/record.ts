@@ -14,15 +14,27 @@ export const protobufFileName = "walpb/record.proto";
 
 /** SPDX-License-Identifier: Apache-2.0 */
 
+/** One record of the write-ahead log. */
 export interface Record {
-  type?: number | undefined;
-  crc?: number | undefined;
+  /** 1 metadata, 2 entry, 3 hard state, 4 checksum, 5 snapshot. */
+  type?:
+    | number
+    | undefined;
+  /** CRC-32C of the data of every record from the first segment up to this one. */
+  crc?:
+    | number
+    | undefined;
+  /** The encoded message of that type; absent in a checksum record. */
   data?: Uint8Array | undefined;
 }
 
+/** Says that a snapshot of this position is on disk. */
 export interface Snapshot {
   index?: number | undefined;
-  term?: number | undefined;
+  term?:
+    | number
+    | undefined;
+  /** Who voted at that position; since 3.5 required for an index above 0, never written by 3.4. */
   confState?: ConfState | undefined;
 }
 
@@ -30,7 +42,9 @@ function createBaseRecord(): Record {
   return { type: undefined, crc: undefined, data: undefined };
 }
 
-export const Record: MessageFns<Record> = {
+export const Record: MessageFns<Record, "walpb.Record"> = {
+  $type: "walpb.Record" as const,
+
   encode(message: Record, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.type !== undefined) {
       if (BigInt.asIntN(64, BigInt(message.type)) !== BigInt(message.type)) {
@@ -112,7 +126,9 @@ function createBaseSnapshot(): Snapshot {
   return { index: undefined, term: undefined, confState: undefined };
 }
 
-export const Snapshot: MessageFns<Snapshot> = {
+export const Snapshot: MessageFns<Snapshot, "walpb.Snapshot"> = {
+  $type: "walpb.Snapshot" as const,
+
   encode(message: Snapshot, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.index !== undefined) {
       if (BigInt.asUintN(64, BigInt(message.index)) !== BigInt(message.index)) {
@@ -219,7 +235,8 @@ function longToNumber(int64: { toString(): string }): number {
   return num;
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create<I extends Exact<DeepPartial<T>, I>>(base?: I): T;
