@@ -1,1 +1,12 @@
-export {};
+export type { KvHash } from "./hash-kv.ts";
+export type { HistoryQuery, HistorySlice } from "./history.ts";
+export type { MemoryBackend, MemoryBackendOptions } from "./memory-backend.ts";
+export { createMemoryBackend } from "./memory-backend.ts";
+export type { MvccErrorCode } from "./mvcc-error.ts";
+export { MvccError } from "./mvcc-error.ts";
+export type { RangeTotals } from "./range.ts";
+export type { CommitListener, MvccStore, MvccStoreOptions } from "./store.ts";
+export { createMvccStore } from "./store.ts";
+export type { PreviousValues } from "./store-event.ts";
+export { StoreEvent } from "./store-event.ts";
+export type { LeaseAttachments } from "./write-txn.ts";

@@ -1,0 +1,82 @@
+import { KeyHistory, type KeyRevision } from "./key-history.ts";
+import type { KeyRange } from "./key-range.ts";
+import { OrderedMap } from "./ordered-map.ts";
+import type { Revision } from "./revision.ts";
+
+/** A live key that a scan of the index comes upon; `false` ends the scan. */
+export type LiveVisitor = (key: string, revision: KeyRevision) => boolean;
+
+/** The index of user keys: from each key to its retained revisions, ordered by key, in memory. */
+export class KeyIndex {
+  readonly #keys = new OrderedMap<KeyHistory>();
+
+  /** Number of keys, deleted but not yet compacted ones included. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  /** The history of a key. */
+  get(key: string): KeyHistory | undefined {
+    return this.#keys.get(key);
+  }
+
+  /** Adds a put and says what it made of the key: its creation revision and version. */
+  put(key: string, revision: Revision, lease: bigint): KeyRevision {
+    const history = this.#keys.get(key);
+    const continues = history?.isLive === true;
+    const added: KeyRevision = {
+      main: revision.main,
+      sub: revision.sub,
+      createRevision: continues ? history.createRevision : revision.main,
+      version: continues ? history.version + 1 : 1,
+    };
+    this.#append(key, history, added, lease);
+    return added;
+  }
+
+  /** Adds a tombstone. */
+  delete(key: string, revision: Revision): void {
+    this.restore(key, { main: revision.main, sub: revision.sub, createRevision: 0, version: 0 }, 0n);
+  }
+
+  /** Adds a revision read back from the store; they come in ascending order. */
+  restore(key: string, revision: KeyRevision, lease: bigint): void {
+    this.#append(key, this.#keys.get(key), revision, lease);
+  }
+
+  /** Forgets what a compaction at `main` removes of one key. */
+  compact(key: string, main: number): void {
+    if (this.#keys.get(key)?.compact(main) === true) this.#keys.delete(key);
+  }
+
+  /** Visits the keys of a range that are live at a store revision, in order. */
+  scanLive(range: KeyRange, main: number, visit: LiveVisitor): void {
+    this.#keys.scan(range.start, range.end, (key, history) => {
+      const revision = history.liveAt(main);
+      return revision === undefined || visit(key, revision);
+    });
+  }
+
+  /** Whether some key's history passes a test. */
+  some(test: (history: KeyHistory) => boolean): boolean {
+    let found = false;
+    this.#keys.scan("", undefined, (_key, history) => {
+      found = test(history);
+      return !found;
+    });
+    return found;
+  }
+
+  /** Every key with its history, in order. */
+  forEach(visit: (key: string, history: KeyHistory) => void): void {
+    this.#keys.scan("", undefined, (key, history) => {
+      visit(key, history);
+      return true;
+    });
+  }
+
+  #append(key: string, history: KeyHistory | undefined, revision: KeyRevision, lease: bigint): void {
+    if (history === undefined) this.#keys.set(key, new KeyHistory(revision, lease));
+    else history.append(revision, lease);
+  }
+}

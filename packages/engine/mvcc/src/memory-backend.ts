@@ -1,0 +1,202 @@
+/**
+ * @module A backend without a disk. What was committed forms its "durable image"; a crash throws away the rest
+ * and opens a new backend on that image, as a machine does that lost its power.
+ */
+import {
+  type Backend,
+  type BackendEntry,
+  type BackendScan,
+  type BackendSize,
+  type Bucket,
+  binaryString,
+  binaryStringBytes,
+  buckets,
+  invariant,
+} from "@conclave/base";
+import { OrderedMap } from "./ordered-map.ts";
+
+/** A backend in memory whose crash can be simulated. */
+export interface MemoryBackend extends Backend {
+  /**
+   * Ends this backend as a crash would and opens another on what was durable.
+   *
+   * @returns the reopened backend; this one must not be used any more
+   */
+  crash(): MemoryBackend;
+}
+
+/** What a test may decide about a memory backend. */
+export interface MemoryBackendOptions {
+  /**
+   * Called in place of the disk for each commit, which is durable once the promise resolves. Default: at once.
+   * A rejection makes the commit fail and the backend unusable.
+   */
+  readonly persist?: () => Promise<void>;
+}
+
+type Image = Map<Bucket, OrderedMap<Uint8Array>>;
+
+interface Operation {
+  readonly bucket: Bucket;
+  readonly key: string;
+  /** Undefined for a deletion. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** An empty backend in memory. */
+export function createMemoryBackend(options: MemoryBackendOptions = {}): MemoryBackend {
+  return new InMemoryBackend(emptyImage(), options);
+}
+
+class InMemoryBackend implements MemoryBackend {
+  readonly #durable: Image;
+  readonly #current: Image;
+  readonly #options: MemoryBackendOptions;
+  #operations: Operation[] = [];
+  #bytes = 0;
+  #committing: Promise<void> = Promise.resolve();
+  #open = true;
+
+  constructor(durable: Image, options: MemoryBackendOptions) {
+    this.#durable = durable;
+    this.#current = copyImage(durable);
+    this.#options = options;
+  }
+
+  get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined {
+    return this.#bucket(bucket).get(binaryString(key));
+  }
+
+  *scan(bucket: Bucket, scan: BackendScan = {}): Generator<BackendEntry> {
+    const entries = this.#bucket(bucket);
+    const end = scan.end === undefined ? undefined : binaryString(scan.end);
+    if (scan.reverse === true) {
+      const all = chunkOf(entries, scanStart(scan), end, Number.POSITIVE_INFINITY);
+      yield* all.reverse().map(entryOf);
+      return;
+    }
+    let start: string | undefined = scanStart(scan);
+    while (start !== undefined) {
+      const chunk = chunkOf(entries, start, end, scanChunk + 1);
+      start = chunk[scanChunk]?.[0];
+      yield* chunk.slice(0, scanChunk).map(entryOf);
+    }
+  }
+
+  put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
+    this.#write({ bucket, key: binaryString(key), value });
+    this.#bytes += key.length + value.length;
+  }
+
+  delete(bucket: Bucket, key: Uint8Array): void {
+    this.#write({ bucket, key: binaryString(key), value: undefined });
+    this.#bytes += key.length;
+  }
+
+  get pending(): { readonly operations: number; readonly bytes: number } {
+    return { operations: this.#operations.length, bytes: this.#bytes };
+  }
+
+  commit(): Promise<void> {
+    invariant(this.#open, "an open backend commits");
+    const operations = this.#operations;
+    this.#operations = [];
+    this.#bytes = 0;
+    this.#committing = this.#committing.then(() => this.#persist(operations));
+    return this.#committing;
+  }
+
+  size(): BackendSize {
+    let bytes = 0;
+    for (const entries of this.#durable.values())
+      entries.scan("", undefined, (key, value) => {
+        bytes += key.length + value.length;
+        return true;
+      });
+    return { totalBytes: bytes, inUseBytes: bytes };
+  }
+
+  async defragment(): Promise<void> {
+    // Memory has no gaps to close; the promise keeps the order with commits under way.
+    await this.#committing;
+  }
+
+  async close(): Promise<void> {
+    this.#open = false;
+    await this.#committing.catch(() => {}); // Whoever called commit has been told.
+  }
+
+  crash(): MemoryBackend {
+    this.#open = false;
+    return new InMemoryBackend(copyImage(this.#durable), this.#options);
+  }
+
+  #bucket(bucket: Bucket): OrderedMap<Uint8Array> {
+    invariant(this.#open, "an open backend is used");
+    return bucketOf(this.#current, bucket);
+  }
+
+  #write(operation: Operation): void {
+    const entries = this.#bucket(operation.bucket);
+    applyOperation(entries, operation);
+    this.#operations.push(operation);
+  }
+
+  async #persist(operations: readonly Operation[]): Promise<void> {
+    await this.#options.persist?.();
+    if (!this.#open) return; // Crashed meanwhile: this batch did not make it.
+    for (const operation of operations) applyOperation(bucketOf(this.#durable, operation.bucket), operation);
+  }
+}
+
+/** Entries copied out of the tree at a time, so that the start of a long scan is cheap. */
+const scanChunk = 256;
+
+type StringEntry = readonly [key: string, value: Uint8Array];
+
+function scanStart(scan: BackendScan): string {
+  return scan.start === undefined ? "" : binaryString(scan.start);
+}
+
+function chunkOf(
+  entries: OrderedMap<Uint8Array>,
+  start: string,
+  end: string | undefined,
+  limit: number,
+): StringEntry[] {
+  const chunk: StringEntry[] = [];
+  entries.scan(start, end, (key, value) => {
+    chunk.push([key, value]);
+    return chunk.length < limit;
+  });
+  return chunk;
+}
+
+function entryOf([key, value]: StringEntry): BackendEntry {
+  return [binaryStringBytes(key), value];
+}
+
+function applyOperation(entries: OrderedMap<Uint8Array>, operation: Operation): void {
+  if (operation.value === undefined) entries.delete(operation.key);
+  else entries.set(operation.key, operation.value);
+}
+
+function bucketOf(image: Image, bucket: Bucket): OrderedMap<Uint8Array> {
+  const entries = image.get(bucket);
+  invariant(entries !== undefined, "every bucket exists", bucket);
+  return entries;
+}
+
+function emptyImage(): Image {
+  return new Map(buckets.map((bucket) => [bucket, new OrderedMap<Uint8Array>()]));
+}
+
+function copyImage(image: Image): Image {
+  const copy = emptyImage();
+  for (const [bucket, entries] of image)
+    entries.scan("", undefined, (key, value) => {
+      bucketOf(copy, bucket).set(key, value);
+      return true;
+    });
+  return copy;
+}

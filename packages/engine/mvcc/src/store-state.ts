@@ -1,0 +1,48 @@
+import { type Backend, invariant } from "@conclave/base";
+import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
+import type { KeyValue } from "@conclave/protocol/mvccpb";
+import type { KeyIndex } from "./key-index.ts";
+import { decodeKeyValue } from "./key-value.ts";
+import { MvccError } from "./mvcc-error.ts";
+import { type Revision, revisionKey } from "./revision.ts";
+
+/** What the parts of the store share: the data and where in history it stands. */
+export interface StoreState {
+  readonly backend: Backend;
+  readonly index: KeyIndex;
+  /** Revision of the newest transaction; 1 in a fresh store. */
+  currentRevision: number;
+  /** Below it no revision can be read; -1 before the first compaction. */
+  compactRevision: number;
+}
+
+/** The stored pair of a live revision. */
+export function readKeyValue(state: StoreState, revision: Revision): KeyValue {
+  const bytes = state.backend.get("key", revisionKey(revision.main, revision.sub));
+  invariant(bytes !== undefined, "the backend holds what the index names", revision.main, revision.sub);
+  return decodeKeyValue(bytes);
+}
+
+/** The pair of a key at a revision; undefined if it did not exist then or the revision has been compacted. */
+export function valueAt(state: StoreState, key: string, main: number): KeyValue | undefined {
+  if (main < state.compactRevision) return undefined;
+  const revision = state.index.get(key)?.liveAt(main);
+  return revision === undefined ? undefined : readKeyValue(state, revision);
+}
+
+/**
+ * The revision that a read at `asked` reads; 0 and below mean `current`.
+ *
+ * @throws {@link MvccError} `FUTURE_REVISION` or `COMPACTED`
+ */
+export function readableRevision(state: StoreState, asked: number, current: number): number {
+  if (asked > current) throw new MvccError("FUTURE_REVISION");
+  const main = asked <= 0 ? current : asked;
+  if (main < state.compactRevision) throw new MvccError("COMPACTED");
+  return main;
+}
+
+/** A response header as the store can fill it; the server adds the ids and the term to the outermost one. */
+export function revisionHeader(revision: number): ResponseHeader {
+  return { clusterId: 0n, memberId: 0n, revision, raftTerm: 0 };
+}
