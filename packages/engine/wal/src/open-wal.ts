@@ -1,0 +1,144 @@
+import type { Entry, HardState } from "@conclave/raft";
+import { defaultSegmentBytes } from "./create-wal.ts";
+import type { File, FileSystem } from "./file-system.ts";
+import { type LogTail, listSegments, readLog, segmentPath } from "./log-reader.ts";
+import { spareFileName } from "./next-segment.ts";
+import { emptyHardState, type WalSnapshot } from "./records.ts";
+import { repairTail, type WalRepair } from "./repair.ts";
+import { Replay } from "./replay.ts";
+import { SegmentFile } from "./segment-file.ts";
+import type { SegmentName } from "./segment-name.ts";
+import { SegmentedWal, type Wal } from "./wal.ts";
+import { toWalError, WalError } from "./wal-error.ts";
+
+/** Where a log is. */
+export interface WalLocation {
+  /** Where it is kept. */
+  readonly fileSystem: FileSystem;
+  /** Its directory, an absolute path such as `<data-dir>/member/wal`. */
+  readonly directory: string;
+}
+
+/** How to open a log. */
+export interface OpenWalOptions extends WalLocation {
+  /** The snapshot to start from, one of {@link validSnapshots}; default: the empty state before the first entry. */
+  readonly from?: WalSnapshot;
+  /** The size in bytes at which a segment ends; default 64 000 000 as in etcd, smaller in tests. */
+  readonly segmentBytes?: number;
+}
+
+/** A log and what it says. */
+export interface OpenedWal {
+  /** The log, to be appended to. */
+  readonly wal: Wal;
+  /** What its segments start with. */
+  readonly metadata: Uint8Array;
+  /** The last hard state; all zero if none was saved. */
+  readonly hardState: HardState;
+  /** The entries after the snapshot, without a gap. */
+  readonly entries: Entry[];
+  /** The snapshot it was opened from, with the membership as recorded. */
+  readonly snapshot: WalSnapshot;
+  /** What a crash had torn and opening has cut off; null if nothing. */
+  readonly repaired: WalRepair | null;
+}
+
+/**
+ * Opens a log to read it once and append to it from then on. A tail that a crash has torn is cut off.
+ *
+ * @throws {@link WalError}
+ * - `NOT_FOUND` if there is no log
+ * - `NO_SNAPSHOT` if it does not reach back to the snapshot or has no record of it
+ * - `CORRUPT` if it is damaged; nothing was changed then
+ * - `DISK` if the file system fails
+ */
+export async function openWal(options: OpenWalOptions): Promise<OpenedWal> {
+  const { directory, fileSystem, from = { index: 0, term: 0 }, segmentBytes = defaultSegmentBytes } = options;
+  try {
+    const segments = segmentsFrom(await existingSegments(options), from, directory);
+    const replay = new Replay(from);
+    const tail = await readLog(fileSystem, directory, segments, (record) => replay.accept(record));
+    const snapshot = matchingSnapshot(replay, from, directory);
+    await removeSpareFiles(fileSystem, directory);
+    const { file, repaired } = await openTail(fileSystem, directory, tail);
+    const { metadata, crc } = tail;
+    const { hardState, entries, lastIndex } = replay;
+    const segmentFile = new SegmentFile(file, tail.offset, segmentBytes);
+    const state = { fileSystem, directory, metadata, segmentBytes, segments, file: segmentFile, crc };
+    const wal = new SegmentedWal({ ...state, hardState, lastIndex });
+    return { wal, metadata, hardState, entries, snapshot, repaired };
+  } catch (error) {
+    throw toWalError(error, `open the log in '${directory}'`);
+  }
+}
+
+/**
+ * The snapshots a log vouches for, in the order they were saved: those whose entries are known to be committed.
+ * Only reads.
+ *
+ * @throws {@link WalError} `NOT_FOUND`, `CORRUPT` or `DISK`
+ */
+export async function validSnapshots(location: WalLocation): Promise<WalSnapshot[]> {
+  const { fileSystem, directory } = location;
+  try {
+    const snapshots: WalSnapshot[] = [];
+    let { commit } = emptyHardState;
+    await readLog(fileSystem, directory, contiguousSuffix(await existingSegments(location)), (record) => {
+      if (record.kind === "snapshot") snapshots.push(record.snapshot);
+      else if (record.kind === "state") commit = record.hardState.commit;
+    });
+    return snapshots.filter(({ index }) => index <= commit);
+  } catch (error) {
+    throw toWalError(error, `read the log in '${directory}'`);
+  }
+}
+
+async function existingSegments({ fileSystem, directory }: WalLocation): Promise<SegmentName[]> {
+  const segments = (await fileSystem.exists(directory)) ? await listSegments(fileSystem, directory) : [];
+  if (segments.length === 0) throw new WalError("NOT_FOUND", `There is no log in '${directory}'`);
+  return segments;
+}
+
+/** The segments that hold the snapshot's record and what follows it. */
+function segmentsFrom(segments: readonly SegmentName[], from: WalSnapshot, directory: string): SegmentName[] {
+  const first = segments.findLastIndex(({ index }) => index <= from.index);
+  if (first < 0)
+    throw new WalError("NO_SNAPSHOT", `The log in '${directory}' does not reach back to index ${from.index}`);
+  return segments.slice(first);
+}
+
+/** Segments before a gap were released: a crash may bring some of them back. */
+function contiguousSuffix(segments: readonly SegmentName[]): readonly SegmentName[] {
+  const gap = segments.findLastIndex(({ sequence }, at) => at > 0 && segments[at - 1]?.sequence !== sequence - 1);
+  return segments.slice(Math.max(gap, 0));
+}
+
+function matchingSnapshot({ snapshot }: Replay, from: WalSnapshot, directory: string): WalSnapshot {
+  if (snapshot === undefined)
+    throw new WalError("NO_SNAPSHOT", `The log in '${directory}' has no record of a snapshot at index ${from.index}`);
+  if (snapshot.term !== from.term)
+    throw new WalError(
+      "NO_SNAPSHOT",
+      `The snapshot at index ${from.index} is of term ${snapshot.term} in '${directory}', not of term ${from.term}`,
+    );
+  return snapshot;
+}
+
+async function openTail(
+  fileSystem: FileSystem,
+  directory: string,
+  tail: LogTail,
+): Promise<{ file: File; repaired: WalRepair | null }> {
+  const path = segmentPath(directory, tail.segment);
+  const file = await fileSystem.open(path, { mode: "write" });
+  if (tail.tornBy === undefined) return { file, repaired: null };
+  const { offset, fileBytes, tornBy: reason } = tail;
+  const brokenCopy = await repairTail(fileSystem, directory, path, file, offset, fileBytes);
+  return { file, repaired: { file: path, offset, droppedBytes: fileBytes - offset, reason, brokenCopy } };
+}
+
+/** Removes next segments that a crashed process had prepared. */
+async function removeSpareFiles(fileSystem: FileSystem, directory: string): Promise<void> {
+  for (const name of await fileSystem.list(directory))
+    if (spareFileName.test(name)) await fileSystem.remove(`${directory}/${name}`);
+}

@@ -1,0 +1,65 @@
+import type { File } from "./file-system.ts";
+
+/**
+ * How far ahead of the last record the file is filled with zeros. A write into blocks the file already has needs
+ * no journal commit of the file system for its sync: on ext4 `fdatasync` then takes 0.12 ms rather than 0.19 ms,
+ * and filling little by little costs nothing at start-up, unlike a whole segment of 64 MB.
+ */
+const zeroedAheadBytes = 256 * 1024;
+const zeros = new Uint8Array(zeroedAheadBytes);
+
+/** The file that records are appended to. */
+export class SegmentFile {
+  readonly #file: File;
+  #offset: number;
+  /** Up to here the file has blocks of its own. */
+  #zeroedTo: number;
+  readonly #segmentBytes: number;
+
+  /**
+   * @param offset - where the next record goes; what follows reads as zeros
+   * @param segmentBytes - the size of a segment, beyond which nothing is filled with zeros
+   */
+  constructor(file: File, offset: number, segmentBytes: number) {
+    this.#file = file;
+    this.#offset = offset;
+    this.#segmentBytes = segmentBytes;
+    this.#zeroedTo = offset;
+  }
+
+  /** Where the next record goes. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Appends bytes. They are durable after the next sync. */
+  async append(bytes: Uint8Array): Promise<void> {
+    await this.#file.write(this.#offset, bytes);
+    this.#offset += bytes.length;
+    if (this.#offset <= this.#zeroedTo) return;
+    this.#zeroedTo = Math.min(this.#offset + zeroedAheadBytes, this.#segmentBytes);
+    if (this.#offset < this.#zeroedTo)
+      await this.#file.write(this.#offset, zeros.subarray(0, this.#zeroedTo - this.#offset));
+  }
+
+  /** Makes the appended bytes durable. */
+  dataSync(): Promise<void> {
+    return this.#file.dataSync();
+  }
+
+  /** Makes the file durable as a whole, its length and existence included. */
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+
+  /** Cuts off the unused part and makes the whole file durable: nothing is appended any more. */
+  async finish(): Promise<void> {
+    await this.#file.truncate(this.#offset);
+    await this.#file.sync();
+  }
+
+  /** Lets go of the file. */
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
