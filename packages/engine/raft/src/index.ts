@@ -1,3 +1,16 @@
+export { confChangeOf, encodeConfChange, encodeConfChangeV2 } from "./conf-change.ts";
+export type { RaftConfig } from "./config.ts";
+export type { RaftErrorCode } from "./errors.ts";
+export { RaftError } from "./errors.ts";
+export type { MemoryLogStorageOptions } from "./memory-log-storage.ts";
+export { MemoryLogStorage } from "./memory-log-storage.ts";
+export { maySendBeforeSave } from "./message.ts";
+export type { ProgressState } from "./progress.ts";
+export type { ReadState, Role } from "./raft.ts";
+export type { InitialMember, MemberProgress, RaftStatus, RawNode, Ready, SoftState } from "./raw-node.ts";
+export { createRawNode } from "./raw-node.ts";
+export type { Dropped, DropReason, ProposeResult, StepResult } from "./results.ts";
+export type { InitialState, LogRange, LogStorage } from "./storage.ts";
 export type {
   ConfChange,
   ConfChangeSingle,

@@ -1,0 +1,379 @@
+/**
+ * @module Raft behind one object: what happens goes in, what must be done comes out as a {@link Ready}.
+ *
+ * The shell around it does, in this order:
+ *
+ *     const ready = node.ready();
+ *     1. write `hardState`, `snapshot` and `entries` to disk, synced if `mustSync`
+ *     2. give `snapshot` and `entries` to the LogStorage
+ *     3. send `messages` (those for which maySendBeforeSave is true may go out during step 1)
+ *     4. apply `snapshot`, then `committedEntries`; for each membership change among them call applyConfChange
+ *     5. node.advance(ready)
+ *
+ * One Ready is outstanding at a time. Meanwhile everything may go on: proposals, messages and ticks are taken at any
+ * moment and show in the next Ready, so that all that comes during one disk write is the batch of the next one.
+ * Committed entries below the first of `entries` are on disk already and may be applied during step 1.
+ */
+import { invariant } from "@conclave/base";
+import { encodeConfChange, encodeConfChangeV2 } from "./conf-change.ts";
+import type { RaftConfig } from "./config.ts";
+import { toConfState } from "./configuration.ts";
+import { acknowledgeVote, maybeCampaign } from "./election.ts";
+import type { Proposal } from "./entry.ts";
+import { forwardProposal, forwardRead, forwardTransfer } from "./follower.ts";
+import { onSnapshotStatus, onUnreachable, transferLeadership } from "./leader.ts";
+import { applyConfChange } from "./membership.ts";
+import type { ProgressState } from "./progress.ts";
+import { maybeAutoLeave, proposeAtLeader } from "./proposal.ts";
+import { Raft, type ReadState, type Role } from "./raft.ts";
+import { acceptDeferredReads, acceptRead, startReadRound } from "./read-index.ts";
+import { acknowledgeOwn, broadcastAppend, reduceUncommitted } from "./replication.ts";
+import { dropped, type ProposeResult, type StepResult, taken } from "./results.ts";
+import { becomeFollower } from "./roles.ts";
+import { step, tick } from "./step.ts";
+import type { ConfChange, ConfChangeV2, ConfState, Entry, HardState, Message, Snapshot } from "./types.ts";
+
+/** What changes without being stored. */
+export interface SoftState {
+  /** What the member is. */
+  readonly role: Role;
+  /** The leader, or 0n if none is known. */
+  readonly lead: bigint;
+}
+
+/** What is to be done now. Its arrays are never changed afterwards. */
+export interface Ready {
+  /** Role and leader, if they changed. */
+  readonly softState: SoftState | undefined;
+  /** To be written to disk, if it changed. */
+  readonly hardState: HardState | undefined;
+  /** To be written to disk; they replace what is stored from the first one's index on. */
+  readonly entries: readonly Entry[];
+  /** To be written to disk and to replace the state machine's state and the whole stored log. */
+  readonly snapshot: Snapshot | undefined;
+  /** To be applied in order. */
+  readonly committedEntries: readonly Entry[];
+  /** To be sent, in order for each receiver. A message may be lost; see {@link RawNode.reportUnreachable}. */
+  readonly messages: readonly Message[];
+  /** Reads that may be served once their index is applied. */
+  readonly readStates: readonly ReadState[];
+  /** Whether the write must be durable before messages are sent: not if only the commit index changed. */
+  readonly mustSync: boolean;
+}
+
+/** What a leader knows of a member. */
+export interface MemberProgress {
+  /** The highest index known to be on the member's disk. */
+  readonly match: number;
+  /** The next index to send. */
+  readonly next: number;
+  /** How entries are sent. */
+  readonly state: ProgressState;
+  /** Whether it has been heard of since the quorum was last checked. */
+  readonly recentActive: boolean;
+  /** Whether it does not vote. */
+  readonly isLearner: boolean;
+  /** Appends in flight. */
+  readonly inflights: number;
+}
+
+/** The state of the member at one moment. */
+export interface RaftStatus extends SoftState {
+  /** The member. */
+  readonly id: bigint;
+  /** Its term. */
+  readonly term: number;
+  /** Who got its vote in the term, or 0n. */
+  readonly vote: bigint;
+  /** The highest index known to be committed. */
+  readonly commit: number;
+  /** The highest index that is applied, as of the last `advance`. */
+  readonly applied: number;
+  /** The last index of the log. */
+  readonly lastIndex: number;
+  /** The member to which leadership is being handed over, or 0n. */
+  readonly leadTransferee: bigint;
+}
+
+/** A member of the first membership. */
+export interface InitialMember {
+  /** Its id. */
+  readonly id: bigint;
+  /** What the application needs to know of it. */
+  readonly context: Uint8Array;
+}
+
+/** One member of a Raft cluster, without disk, network or clock of its own. */
+export interface RawNode {
+  /** The state of the member now. */
+  readonly status: RaftStatus;
+  /** The membership in force. */
+  readonly confState: ConfState;
+  /** As leader: what it knows of each member, by ascending id; else undefined. */
+  progress(): ReadonlyMap<bigint, MemberProgress> | undefined;
+
+  /**
+   * Writes the first membership of a new cluster into the empty log, as committed changes of term 1, one for each
+   * member in the given order, which must be the same at every member.
+   *
+   * @throws RangeError if the log is not empty
+   */
+  bootstrap(members: readonly InitialMember[]): void;
+
+  /** One tick of the clock. */
+  tick(): void;
+  /** Campaigns now, if the member may. */
+  campaign(): StepResult;
+  /** Takes a message from another member. Malformed ones are dropped. */
+  step(message: Message): StepResult;
+  /** Proposes a command. Costs the same however many were proposed since the last Ready. */
+  propose(data: Uint8Array): ProposeResult;
+  /** Proposes a change of the membership. */
+  proposeConfChange(change: ConfChange | ConfChangeV2): ProposeResult;
+  /**
+   * Puts a committed change into force, between the Ready that brought it and its `advance`. A change that the
+   * application refuses is applied with a `nodeId` of 0n in every place.
+   *
+   * @returns the membership after it, to be stored with the applied index
+   */
+  applyConfChange(change: ConfChange | ConfChangeV2): ConfState;
+  /**
+   * Asks for a linearizable read: a Ready will bring a {@link ReadState} with this context. Requests and answers
+   * can be lost: ask again after a while. All reads asked for before one Ready share one round of messages.
+   *
+   * @param context - names the read; unique in the cluster
+   */
+  readIndex(context: Uint8Array): StepResult;
+  /** Hands leadership over to a voter, wherever the leader is. Status shows when it is done. */
+  transferLeadership(to: bigint): StepResult;
+  /** The transport could not deliver to a member lately. */
+  reportUnreachable(id: bigint): void;
+  /** A snapshot was delivered to a member, or could not be. Must be called for every `MsgSnap` of a Ready. */
+  reportSnapshot(id: bigint, status: "finish" | "failure"): void;
+
+  /** Whether there is something to do, and no Ready is outstanding. */
+  hasReady(): boolean;
+  /** What is to be done. It is outstanding until `advance`. */
+  ready(): Ready;
+  /** Takes note that all of the outstanding Ready is done. */
+  advance(ready: Ready): void;
+}
+
+/**
+ * Creates a member from what its storage holds.
+ *
+ * @throws RangeError if the configuration is out of its bounds
+ * @throws {@link RaftError} `INCONSISTENT_STATE` if the storage cannot be that of a member
+ */
+export function createRawNode(config: RaftConfig): RawNode {
+  return new Node(config);
+}
+
+class Node implements RawNode {
+  readonly #raft: Raft;
+  #softState: SoftState;
+  /** What was last handed out to be saved. */
+  #hardState: HardState;
+  #outstanding: Ready | undefined = undefined;
+
+  constructor(config: RaftConfig) {
+    this.#raft = new Raft(config);
+    this.#softState = { role: this.#raft.role, lead: this.#raft.lead };
+    this.#hardState = this.#raft.hardState;
+  }
+
+  get status(): RaftStatus {
+    const { id, role, lead, term, vote, leadTransferee, log } = this.#raft;
+    const { committed: commit, applied, lastIndex } = log;
+    return { id, role, lead, term, vote, commit, applied, lastIndex, leadTransferee };
+  }
+
+  get confState(): ConfState {
+    return toConfState(this.#raft.tracker.configuration);
+  }
+
+  progress(): ReadonlyMap<bigint, MemberProgress> | undefined {
+    const { role, tracker } = this.#raft;
+    if (role !== "leader") return undefined;
+    const members = new Map<bigint, MemberProgress>();
+    for (const [id, { match, next, state, recentActive, inflights }] of tracker.progress)
+      members.set(id, {
+        match,
+        next,
+        state,
+        recentActive,
+        isLearner: !tracker.isVoter(id),
+        inflights: inflights.count,
+      });
+    return members;
+  }
+
+  bootstrap(members: readonly InitialMember[]): void {
+    bootstrap(this.#raft, members);
+  }
+
+  tick(): void {
+    tick(this.#raft);
+  }
+
+  campaign(): StepResult {
+    return maybeCampaign(this.#raft, this.#raft.config.preVote ? "preElection" : "election");
+  }
+
+  step(message: Message): StepResult {
+    const result = step(this.#raft, message);
+    acceptDeferredReads(this.#raft);
+    return result;
+  }
+
+  propose(data: Uint8Array): ProposeResult {
+    return this.#propose({ type: "normal", data });
+  }
+
+  proposeConfChange(change: ConfChange | ConfChangeV2): ProposeResult {
+    return this.#propose(
+      "changes" in change
+        ? { type: "confChangeV2", data: encodeConfChangeV2(change) }
+        : { type: "confChange", data: encodeConfChange(change) },
+    );
+  }
+
+  #propose(proposal: Proposal): ProposeResult {
+    if (this.#raft.role === "leader") return proposeAtLeader(this.#raft, proposal);
+    return forwardProposal(this.#raft, [{ ...proposal, term: 0, index: 0 }]);
+  }
+
+  applyConfChange(change: ConfChange | ConfChangeV2): ConfState {
+    const confState = applyConfChange(this.#raft, change);
+    acceptDeferredReads(this.#raft);
+    return confState;
+  }
+
+  readIndex(context: Uint8Array): StepResult {
+    if (this.#raft.role !== "leader") return forwardRead(this.#raft, { from: this.#raft.id, context });
+    const reason = acceptRead(this.#raft, { from: this.#raft.id, context });
+    return reason === undefined ? taken : dropped(reason);
+  }
+
+  transferLeadership(to: bigint): StepResult {
+    if (this.#raft.role !== "leader") return forwardTransfer(this.#raft, to);
+    return transferLeadership(this.#raft, to);
+  }
+
+  reportUnreachable(id: bigint): void {
+    onUnreachable(this.#raft, id);
+  }
+
+  reportSnapshot(id: bigint, status: "finish" | "failure"): void {
+    onSnapshotStatus(this.#raft, id, { failed: status === "failure" });
+  }
+
+  hasReady(): boolean {
+    if (this.#outstanding !== undefined) return false;
+    const { log, messages, readStates, readOnly, needsBroadcast } = this.#raft;
+    return (
+      needsBroadcast ||
+      readOnly.needsRound ||
+      messages.length > 0 ||
+      readStates.length > 0 ||
+      log.hasNextCommitted ||
+      log.unstable.entries.length > 0 ||
+      log.unstable.snapshot !== undefined ||
+      this.#hardStateChange() !== undefined ||
+      this.#softStateChange() !== undefined
+    );
+  }
+
+  ready(): Ready {
+    invariant(this.#outstanding === undefined, "one Ready is outstanding at a time");
+    this.#flush();
+    const ready = this.#collect();
+    const { softState, hardState, committedEntries } = ready;
+    const raft = this.#raft;
+    raft.messages = [];
+    raft.readStates = [];
+    if (softState !== undefined) this.#softState = softState;
+    if (hardState !== undefined) this.#hardState = hardState;
+    const last = committedEntries.at(-1);
+    if (last !== undefined) raft.log.acceptApplying(last.index);
+    this.#outstanding = ready;
+    return ready;
+  }
+
+  /** Says to the others what this turn has to say, once for all that happened in it. */
+  #flush(): void {
+    if (this.#raft.needsBroadcast) broadcastAppend(this.#raft);
+    startReadRound(this.#raft);
+  }
+
+  #collect(): Ready {
+    const { log, messages, readStates, config } = this.#raft;
+    const { snapshot, entries } = log.unstable;
+    const hardState = this.#hardStateChange();
+    const { term, vote } = this.#hardState;
+    return {
+      softState: this.#softStateChange(),
+      hardState,
+      entries: entries.slice(),
+      snapshot,
+      committedEntries: log.nextCommitted(config.maxCommittedBytes),
+      messages,
+      readStates,
+      mustSync:
+        entries.length > 0 ||
+        snapshot !== undefined ||
+        (hardState !== undefined && (hardState.term !== term || hardState.vote !== vote)),
+    };
+  }
+
+  advance(ready: Ready): void {
+    invariant(this.#outstanding === ready, "the outstanding Ready is the one that is done");
+    this.#outstanding = undefined;
+    const raft = this.#raft;
+    this.#acknowledgeDurable(ready);
+    const applied = ready.committedEntries.at(-1)?.index ?? ready.snapshot?.metadata.index;
+    if (applied !== undefined) {
+      raft.log.appliedTo(applied);
+      reduceUncommitted(raft, ready.committedEntries);
+    }
+    acknowledgeVote(raft);
+    acknowledgeOwn(raft);
+    maybeAutoLeave(raft);
+    acceptDeferredReads(raft);
+  }
+
+  #acknowledgeDurable(ready: Ready): void {
+    const { hardState, entries, snapshot } = ready;
+    const raft = this.#raft;
+    if (hardState !== undefined) raft.durable = { term: hardState.term, vote: hardState.vote };
+    if (snapshot !== undefined) raft.log.stableSnapshotTo(snapshot.metadata.index);
+    const last = entries.at(-1);
+    if (last !== undefined) raft.log.stableTo(last);
+  }
+
+  #softStateChange(): SoftState | undefined {
+    const { role, lead } = this.#raft;
+    return role === this.#softState.role && lead === this.#softState.lead ? undefined : { role, lead };
+  }
+
+  #hardStateChange(): HardState | undefined {
+    const { term, vote, log } = this.#raft;
+    const last = this.#hardState;
+    if (term === last.term && vote === last.vote && log.committed === last.commit) return undefined;
+    return this.#raft.hardState;
+  }
+}
+
+function bootstrap(raft: Raft, members: readonly InitialMember[]): void {
+  if (raft.log.lastIndex > 0 || raft.term > 0)
+    throw new RangeError(`Cannot bootstrap as the log must be empty: its last index is ${raft.log.lastIndex}`);
+  if (members.length === 0) throw new RangeError("Cannot bootstrap without members");
+  becomeFollower(raft, 1, 0n);
+  for (const { id, context } of members) {
+    const change: ConfChange = { id: 0n, type: "addNode", nodeId: id, context };
+    raft.log.push({ type: "confChange", data: encodeConfChange(change) }, 1);
+    // Known at once, not only when applied again from the log, so that the member can campaign.
+    applyConfChange(raft, change);
+  }
+  raft.log.commitTo(raft.log.lastIndex);
+}
