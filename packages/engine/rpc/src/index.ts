@@ -1,1 +1,20 @@
-export {};
+export type { Metadata } from "./metadata.ts";
+export type { MethodStats } from "./method-counters.ts";
+export type { RequestStream } from "./request-stream.ts";
+export type { ResponseStream } from "./response-stream.ts";
+export { RpcError } from "./rpc-error.ts";
+export { createRpcServer, type RpcServer, type RpcServerCloseOptions, type RpcServerOptions } from "./rpc-server.ts";
+export type { ServerCall } from "./server-call.ts";
+export {
+  type BidiHandler,
+  type BoundMethod,
+  bindService,
+  type ClientStreamHandler,
+  type MethodHandler,
+  type ServerStreamHandler,
+  type ServiceBinding,
+  type ServiceHandlers,
+  type UnaryHandler,
+  unimplemented,
+} from "./service.ts";
+export type { Peer } from "./transport.ts";

@@ -1,0 +1,83 @@
+import { parseCallHead } from "./call-head.ts";
+import { MethodCounters, type MethodStats } from "./method-counters.ts";
+import { type Refusal, refusalFields, refusePath } from "./refusal.ts";
+import { type CallObserver, RpcCall } from "./rpc-call.ts";
+import { serveCall } from "./serve-call.ts";
+import type { ServerCall } from "./server-call.ts";
+import type { BoundMethod, ServiceBinding } from "./service.ts";
+import type { RequestHead, StreamReceiver, TransportStream } from "./transport.ts";
+
+/** What a dispatcher needs. */
+export interface DispatcherOptions {
+  /** The services to be called. */
+  readonly services: readonly ServiceBinding[];
+  /** Longest request, in bytes. */
+  readonly maxRequestBytes: number;
+  /** Bytes waiting for a slow client above which `write` says that there is no room. */
+  readonly highWaterBytes: number;
+  /** Is told of what a handler threw that carries no status of its own. */
+  readonly onHandlerError: (error: unknown, call: ServerCall) => void;
+}
+
+interface Route {
+  readonly method: BoundMethod;
+  readonly counters: MethodCounters;
+}
+
+/** What becomes of the rest of a request that was refused. */
+const ignoring: StreamReceiver = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
+
+function refuse(stream: TransportStream, refusal: Refusal): StreamReceiver {
+  stream.reject(refusalFields(refusal));
+  return ignoring;
+}
+
+/** Finds the method of each stream, and serves the call. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #routes: ReadonlyMap<string, Route>;
+  readonly #serviceNames: ReadonlySet<string>;
+  readonly #openCalls = new Set<RpcCall>();
+  readonly #observer: CallObserver;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#serviceNames = new Set(options.services.map(({ fullName }) => fullName));
+    this.#routes = new Map(
+      options.services
+        .flatMap(({ methods }) => methods)
+        .map((method) => [`/${method.service}/${method.name}`, { method, counters: new MethodCounters(method) }]),
+    );
+    this.#observer = {
+      onHandlerError: options.onHandlerError,
+      onOver: (call) => this.#openCalls.delete(call),
+    };
+  }
+
+  /** Calls that are not over. */
+  get openCalls(): ReadonlySet<RpcCall> {
+    return this.#openCalls;
+  }
+
+  /** Counts of every method. */
+  get stats(): readonly MethodStats[] {
+    return Array.from(this.#routes.values(), ({ counters }) => counters);
+  }
+
+  /** Takes a stream from a transport. */
+  accept(stream: TransportStream, head: RequestHead): StreamReceiver {
+    const callHead = parseCallHead(head.headers);
+    if (callHead.kind === "refused") return refuse(stream, callHead.refusal);
+    const route = this.#routes.get(callHead.path);
+    if (route === undefined)
+      return refuse(
+        stream,
+        refusePath(callHead.path, (name) => this.#serviceNames.has(name)),
+      );
+    const { method, counters } = route;
+    const isStreaming = method.kind !== "unary";
+    const call = new RpcCall(stream, { ...callHead, head, counters, isStreaming, observer: this.#observer });
+    this.#openCalls.add(call);
+    return serveCall(call, method, { ...this.#options, encoding: callHead.encoding });
+  }
+}

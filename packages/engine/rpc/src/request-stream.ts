@@ -1,0 +1,114 @@
+import { GrpcStatus } from "@conclave/protocol";
+import type { MessageReader, ReceivedMessage } from "./message-reader.ts";
+import type { RpcCall } from "./rpc-call.ts";
+import { RpcError } from "./rpc-error.ts";
+import type { StreamReceiver } from "./transport.ts";
+
+/**
+ * The requests of a call whose client sends a stream, to be read once, in one of two forms. Both end when the
+ * client has ended its half. Both throw the `RpcError` that ended the call when the client cancels or is gone,
+ * the deadline passes, or a request is malformed. A client whose requests are not read is stopped by flow control.
+ */
+export interface RequestStream<Request> extends AsyncIterable<Request> {
+  /**
+   * Hands over each request, the cheaper form.
+   *
+   * @param onRequest - if it returns a promise, the next request waits for it
+   * @returns a promise that resolves when the client has ended its half; rejects with what `onRequest` threw
+   */
+  forEach(onRequest: (request: Request) => void | Promise<void>): Promise<void>;
+}
+
+/** What a {@link RequestQueue} needs. */
+export interface RequestQueueOptions<Request> {
+  /** Cuts the bytes into messages. */
+  readonly reader: MessageReader;
+  /** Turns a message into a request; throws a `RpcError`. */
+  readonly decode: (message: ReceivedMessage) => Request;
+}
+
+/** Bytes that may wait for a handler that does not read; above it the client is stopped. */
+const waitingBytesMax = 65_536;
+
+/** The request side of a call whose client sends a stream: bytes, decoded one message at a time when asked for. */
+export class RequestQueue<Request> implements RequestStream<Request>, StreamReceiver {
+  readonly #call: RpcCall;
+  readonly #options: RequestQueueOptions<Request>;
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(call: RpcCall, options: RequestQueueOptions<Request>) {
+    this.#call = call;
+    this.#options = options;
+    call.onAbort(() => this.#wakeReader());
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (this.#call.over !== undefined) return;
+    const { reader } = this.#options;
+    reader.push(bytes);
+    if (this.#wake === undefined && reader.bufferedBytes > waitingBytesMax) this.#call.pauseRequests();
+    this.#wakeReader();
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    this.#wakeReader();
+  }
+
+  onDrain(): void {
+    this.#call.onDrain();
+  }
+
+  onClose(): void {
+    this.#call.abandon();
+  }
+
+  async forEach(onRequest: (request: Request) => void | Promise<void>): Promise<void> {
+    while (true) {
+      const request = this.#read();
+      if (request !== undefined) {
+        const done = onRequest(request);
+        if (done !== undefined) await done;
+      } else if (this.#ended) return;
+      else await this.#arrival();
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Request, void, undefined> {
+    while (true) {
+      const request = this.#read();
+      if (request !== undefined) yield request;
+      else if (this.#ended) return;
+      else await this.#arrival();
+    }
+  }
+
+  #read(): Request | undefined {
+    if (this.#call.over !== undefined) throw this.#call.over;
+    const { reader, decode } = this.#options;
+    try {
+      const message = reader.read();
+      if (message !== undefined) return decode(message);
+      if (this.#ended && reader.bufferedBytes > 0) throw new RpcError(GrpcStatus.Internal, "unexpected EOF");
+      return undefined;
+    } catch (error) {
+      this.#call.refuseWith(error);
+      throw error;
+    }
+  }
+
+  /** Resolves when there is something new to look at. */
+  #arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#call.resumeRequests();
+    });
+  }
+
+  #wakeReader(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}

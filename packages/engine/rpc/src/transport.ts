@@ -1,0 +1,60 @@
+/**
+ * @module The port between gRPC and what carries it. A transport accepts connections, cuts them into HTTP/2
+ * streams and gives each to an {@link AcceptStream}; everything that is gRPC stands above this line, so that a
+ * faster transport replaces only what is below.
+ */
+
+/** Header fields by lower-case name. */
+export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** Header fields to be sent. */
+export type OutgoingFields = Readonly<Record<string, string | number>>;
+
+/** The other end of a connection. */
+export interface Peer {
+  /** `host:port`, or `@` for a unix socket. */
+  readonly address: string;
+}
+
+/** What a request begins with. */
+export interface RequestHead {
+  /** All header fields, pseudo-headers such as `:path` included. */
+  readonly headers: HeaderFields;
+  /** Where it comes from. */
+  readonly peer: Peer;
+}
+
+/** One HTTP/2 stream as gRPC uses it. After {@link end}, {@link respondAll} or {@link reject} only reading is left. */
+export interface TransportStream {
+  /** Sends the response's header fields. */
+  respond(headers: OutgoingFields): void;
+  /** Sends some bytes; the transport keeps them, the caller must not change them afterwards. */
+  write(bytes: Uint8Array): void;
+  /** Ends the response, and the stream if the client has not ended its half. */
+  end(trailers: OutgoingFields): void;
+  /** A whole response at once: {@link respond}, {@link write} and {@link end}. */
+  respondAll(headers: OutgoingFields, bytes: Uint8Array, trailers: OutgoingFields): void;
+  /** A response without a body: the header fields are the trailers ("Trailers-Only"). */
+  reject(headers: OutgoingFields): void;
+  /** Bytes written that the socket has not taken. */
+  readonly bufferedBytes: number;
+  /** Stops reading; flow control then stops the client. */
+  pause(): void;
+  /** Reads on. */
+  resume(): void;
+}
+
+/** What becomes of a stream's events. Nothing is called after {@link onClose}. */
+export interface StreamReceiver {
+  /** Bytes of the request's body arrived. They stay valid and unchanged. */
+  onData(bytes: Uint8Array): void;
+  /** The client has ended its half. */
+  onEnd(): void;
+  /** Everything written has left. */
+  onDrain(): void;
+  /** The stream is gone: it ended, was reset, or its connection was lost. */
+  onClose(): void;
+}
+
+/** Takes a new stream. */
+export type AcceptStream = (stream: TransportStream, head: RequestHead) => StreamReceiver;
