@@ -1,3 +1,4 @@
+export { type BackendUnderTest, describeBackend } from "./backend-contract.ts";
 export {
   type EtcdOptions,
   type EtcdProcess,
@@ -6,3 +7,9 @@ export {
   etcdAvailable,
   startEtcd,
 } from "./etcd-process.ts";
+export { type FileSystemSubject, fileSystemContract } from "./file-system-contract.ts";
+export { seededRandom } from "./seeded-random.ts";
+export { type DiskCall, type SimulatedDisk, type SimulatedDiskOptions, simulatedDisk } from "./simulated-disk.ts";
+export type { Tear } from "./simulated-file.ts";
+export { type VirtualTime, virtualTime } from "./virtual-time.ts";
+export { type SyncCall, withoutSync } from "./without-sync.ts";

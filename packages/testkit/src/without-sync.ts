@@ -1,0 +1,38 @@
+import type { File, FileSystem } from "@conclave/wal";
+
+/** The calls of a file system that make something durable. */
+export type SyncCall = "dataSync" | "sync" | "syncDirectory";
+
+/**
+ * A file system of which some calls do nothing: what a program would do if its author had forgotten them. A test of
+ * durability that still passes on it tests nothing.
+ *
+ * @param skipped - the calls that do nothing; default: all
+ */
+export function withoutSync(
+  fileSystem: FileSystem,
+  skipped: readonly SyncCall[] = ["dataSync", "sync", "syncDirectory"],
+): FileSystem {
+  const nothing = async (): Promise<void> => {};
+  return {
+    list: (directory) => fileSystem.list(directory),
+    makeDirectory: (path, mode) => fileSystem.makeDirectory(path, mode),
+    rename: (from, to) => fileSystem.rename(from, to),
+    remove: (path) => fileSystem.remove(path),
+    exists: (path) => fileSystem.exists(path),
+    syncDirectory: skipped.includes("syncDirectory") ? nothing : (path) => fileSystem.syncDirectory(path),
+    open: async (path, options) => {
+      const file: File = await fileSystem.open(path, options);
+      return {
+        size: () => file.size(),
+        read: (position, length) => file.read(position, length),
+        write: (position, bytes) => file.write(position, bytes),
+        truncate: (length) => file.truncate(length),
+        allocate: (length) => file.allocate(length),
+        close: () => file.close(),
+        dataSync: skipped.includes("dataSync") ? nothing : () => file.dataSync(),
+        sync: skipped.includes("sync") ? nothing : () => file.sync(),
+      };
+    },
+  };
+}
