@@ -56,6 +56,7 @@ class InMemoryBackend implements MemoryBackend {
   #bytes = 0;
   #committing: Promise<void> = Promise.resolve();
   #open = true;
+  #crashed = false;
 
   constructor(durable: Image, options: MemoryBackendOptions) {
     this.#durable = durable;
@@ -128,6 +129,7 @@ class InMemoryBackend implements MemoryBackend {
 
   crash(): MemoryBackend {
     this.#open = false;
+    this.#crashed = true;
     return new InMemoryBackend(copyImage(this.#durable), this.#options);
   }
 
@@ -144,7 +146,7 @@ class InMemoryBackend implements MemoryBackend {
 
   async #persist(operations: readonly Operation[]): Promise<void> {
     await this.#options.persist?.();
-    if (!this.#open) return; // Crashed meanwhile: this batch did not make it.
+    if (this.#crashed) return; // This batch did not make it.
     for (const operation of operations) applyOperation(bucketOf(this.#durable, operation.bucket), operation);
   }
 }

@@ -1,0 +1,84 @@
+/**
+ * @module The thread that writes to LMDB, so that no sync of the disk holds up the thread that serves.
+ *
+ * Plain JavaScript, and started from `src` by the build too: a worker does not inherit the loader with which tests
+ * run the sources. It imports nothing that would need one.
+ *
+ * @import { BatchWrite } from "./batch.ts"
+ * @import { EnvironmentOptions } from "./environment.ts"
+ * @import { WriterRequest } from "./writer.ts"
+ * @import { Database, RootDatabase } from "lmdb"
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { open } from "lmdb";
+
+/** @type {{ root: RootDatabase, databases: Database[] } | undefined} */
+let environment;
+
+/** @param {WriterRequest} request */
+async function handle(request) {
+  switch (request.kind) {
+    case "open":
+      environment = openEnvironment();
+      return;
+    case "write":
+      write(request.batch);
+      return;
+    case "copy":
+      await environment.root.backup(request.path, true);
+      return;
+    case "close":
+      await environment?.root.close();
+      environment = undefined;
+      return;
+  }
+}
+
+function openEnvironment() {
+  const { rootOptions, databaseOptions, buckets } = workerData;
+  const root = open(rootOptions);
+  // One transaction, so that creating the databases syncs once.
+  const databases = root.transactionSync(() => buckets.map((bucket) => root.openDB(bucket, databaseOptions)));
+  return { root, databases };
+}
+
+/**
+ * Writes a batch in one transaction, which is on the disk when this returns.
+ *
+ * @param {ArrayBuffer} batch - see batch.ts for its form
+ */
+function write(batch) {
+  const { root, databases } = environment;
+  const view = new DataView(batch);
+  root.transactionSync(() => {
+    for (let at = 0; at < batch.byteLength; ) {
+      const keyAt = at + 8;
+      const valueAt = keyAt + view.getUint16(at + 2, true);
+      const end = valueAt + view.getUint32(at + 4, true);
+      const key = new Uint8Array(batch, keyAt, valueAt - keyAt);
+      const database = databases[view.getUint8(at)];
+      if (view.getUint8(at + 1) === 0) database.removeSync(key);
+      else put(database, key, new Uint8Array(batch, valueAt, end - valueAt));
+      at = end;
+    }
+  });
+}
+
+/**
+ * Puts an entry, behind the last one if it can: that fills pages to the brim instead of leaving them half full. A
+ * key that is not above the last one is refused by the first call.
+ *
+ * @param {Database} database
+ * @param {Uint8Array} key
+ * @param {Uint8Array} value
+ */
+function put(database, key, value) {
+  if (!database.putSync(key, value, { append: true })) database.putSync(key, value);
+}
+
+parentPort.on("message", (request) => {
+  handle(request).then(
+    () => parentPort.postMessage({ kind: "done" }),
+    (error) => parentPort.postMessage({ kind: "failed", message: error.message }),
+  );
+});
