@@ -1,0 +1,198 @@
+/** @module Keys and values: reads, writes, transactions. */
+import type { RangeRequest, ResponseOp, TxnRequest, TxnResponse } from "@conclave/protocol/etcdserverpb";
+import * as z from "zod";
+import type { CallOptions } from "./call-scope.ts";
+import { type BytesInput, isSingleKey, type KeyRange, keyAfter, type RangeInput, singleKey } from "./key-range.ts";
+import { headerOf, type KeyValue, type ResponseHeader } from "./key-value.ts";
+import type { Keyspace } from "./keyspace.ts";
+import {
+  type DeleteOptions,
+  type DeleteResult,
+  type GetOptions,
+  type MutationOptions,
+  type PutOptions,
+  type PutResult,
+  type RangeOptions,
+  type RangeResult,
+  toDeleteRequest,
+  toDeleteResult,
+  toPutRequest,
+  toPutResult,
+  toRangeRequest,
+  toRangeResult,
+} from "./kv-options.ts";
+import { compactMethod, deleteRangeMethod, putMethod, rangeMethod, txnMethod } from "./methods.ts";
+import type { Op } from "./op.ts";
+import type { RevisionFloor } from "./revision-floor.ts";
+import { createTxn, type Txn } from "./txn.ts";
+import { type CallPlan, type CallPorts, type Effect, runUnary } from "./unary-run.ts";
+import { bytesInput, callFields, count, validate } from "./validate.ts";
+
+/** What a scan can be told. */
+export interface ScanOptions extends CallOptions {
+  /** Pairs per request, at least 1. Default: 1 000. */
+  readonly pageSize?: number | undefined;
+  /** The revision to read at; 0 for the present one when the scan starts. Default: 0. */
+  readonly revision?: number | undefined;
+  /** Leave the values out; default: false. */
+  readonly keysOnly?: boolean | undefined;
+  /** See {@link RangeOptions.serializable}; default: false. */
+  readonly serializable?: boolean | undefined;
+}
+
+/** What a compaction can be told. */
+export interface CompactOptions extends CallOptions {
+  /** Wait until the space is free on the member asked; default: false. */
+  readonly physical?: boolean | undefined;
+}
+
+/** Keys and values. Every method takes `signal` and `timeoutMs`. */
+export interface Kv {
+  /** The key with its value, or undefined if it is not there. */
+  get(key: BytesInput, options?: GetOptions): Promise<KeyValue | undefined>;
+  /** The value as text, or undefined if the key is not there. */
+  getString(key: BytesInput, options?: GetOptions): Promise<string | undefined>;
+  /** The pairs of a range. */
+  range(range: RangeInput, options?: RangeOptions): Promise<RangeResult>;
+  /** The pages of a range, in key order, all read at one revision. `timeoutMs` bounds each page. */
+  pages(range: RangeInput, options?: ScanOptions): AsyncIterable<RangeResult>;
+  /** The pairs of a range, however large, in key order, all read at one revision. `timeoutMs` bounds each page. */
+  scan(range: RangeInput, options?: ScanOptions): AsyncIterable<KeyValue>;
+  /** Writes a key. */
+  put(key: BytesInput, value: BytesInput, options?: PutOptions): Promise<PutResult>;
+  /** Deletes a key or a range. */
+  delete(range: RangeInput, options?: DeleteOptions): Promise<DeleteResult>;
+  /** Starts a transaction; nothing is sent before its `commit`. */
+  txn(): Txn;
+  /** Runs one operation. */
+  do<Result>(operation: Op<Result>, options?: MutationOptions): Promise<Result>;
+  /** Drops the history before a revision. */
+  compact(revision: number, options?: CompactOptions): Promise<ResponseHeader>;
+}
+
+const scanSchema = z.strictObject({
+  ...callFields,
+  pageSize: z.number().int().min(1).optional(),
+  revision: count.optional(),
+  keysOnly: z.boolean().optional(),
+  serializable: z.boolean().optional(),
+});
+const compactSchema = z.strictObject({ ...callFields, physical: z.boolean().optional() });
+const mutationSchema = z.strictObject({ ...callFields, idempotent: z.boolean().optional() });
+const pageSizeDefault = 1_000;
+
+/** What a call costs when it is repeated. */
+function effectOf(options: { readonly idempotent?: boolean | undefined; readonly readOnly?: boolean }): Effect {
+  if (options.readOnly === true) return "read";
+  return options.idempotent === true ? "idempotent" : "mutation";
+}
+
+/** The keys and values of a space. */
+export function createKv(ports: CallPorts, space: Keyspace, floor: RevisionFloor): Kv {
+  const seen = <Response extends Parameters<typeof headerOf>[0]>(response: Response): Response => {
+    floor.observe(headerOf(response));
+    return response;
+  };
+  const readRange = async (request: RangeRequest, options: RangeOptions) => {
+    const guarded = request.serializable && request.revision === 0n && options.monotonic !== false;
+    const plan: CallPlan<{ readonly header: Parameters<typeof headerOf>[0]["header"] }> = {
+      ...options,
+      effect: "read",
+      requireLeader: !request.serializable,
+      check: guarded ? (response) => floor.check(headerOf(response)) : undefined,
+    };
+    return seen(await runUnary(ports, rangeMethod, request, plan));
+  };
+  const runTxn = async (
+    request: TxnRequest,
+    options: MutationOptions & { readonly readOnly: boolean },
+  ): Promise<TxnResponse> => seen(await runUnary(ports, txnMethod, request, { ...options, effect: effectOf(options) }));
+  const range = async (input: RangeInput, options: RangeOptions = {}): Promise<RangeResult> => {
+    const response = await readRange(toRangeRequest(input, options, space), options);
+    return toRangeResult(response, space, headerOf(response));
+  };
+  const get = async (key: BytesInput, options?: GetOptions): Promise<KeyValue | undefined> => {
+    validate(bytesInput, key, "key");
+    return (await range(key, options)).kvs[0];
+  };
+  const pages = (input: RangeInput, options: ScanOptions = {}): AsyncIterable<RangeResult> => {
+    validate(scanSchema, options, "options of a scan");
+    return pagesOf(range, input, options);
+  };
+  const runOp = async (
+    request: NonNullable<ReturnType<Op<unknown>["encode"]>["request"]>,
+    plan: MutationOptions & { readonly readOnly: boolean },
+  ): Promise<ResponseOp> => {
+    const call = { ...plan, effect: effectOf(plan) };
+    switch (request.$case) {
+      case "requestRange":
+        return { response: { $case: "responseRange", value: await readRange(request.value, plan) } };
+      case "requestPut":
+        return {
+          response: { $case: "responsePut", value: seen(await runUnary(ports, putMethod, request.value, call)) },
+        };
+      case "requestDeleteRange":
+        return {
+          response: {
+            $case: "responseDeleteRange",
+            value: seen(await runUnary(ports, deleteRangeMethod, request.value, call)),
+          },
+        };
+      case "requestTxn":
+        return { response: { $case: "responseTxn", value: await runTxn(request.value, plan) } };
+    }
+  };
+  return {
+    get,
+    getString: async (key, options) => (await get(key, options))?.valueString,
+    range,
+    pages,
+    async *scan(input, options) {
+      for await (const page of pages(input, options)) yield* page.kvs;
+    },
+    async put(key, value, options = {}) {
+      const request = toPutRequest(key, value, options, space);
+      const response = seen(await runUnary(ports, putMethod, request, { ...options, effect: effectOf(options) }));
+      return toPutResult(response, space, headerOf(response));
+    },
+    async delete(input, options = {}) {
+      const request = toDeleteRequest(input, options, space);
+      const response = seen(
+        await runUnary(ports, deleteRangeMethod, request, { ...options, effect: effectOf(options) }),
+      );
+      return toDeleteResult(response, space, headerOf(response));
+    },
+    txn: () => createTxn(runTxn, space),
+    async do(operation, options = {}) {
+      validate(mutationSchema, options, "options of an operation");
+      const { request } = operation.encode(space);
+      if (request === undefined) throw new TypeError("An operation has a request");
+      const response = await runOp(request, { ...options, readOnly: operation.readOnly });
+      return operation.decode(response, space, emptyHeader);
+    },
+    async compact(revision, options = {}) {
+      validate(count, revision, "revision");
+      validate(compactSchema, options, "options of a compaction");
+      const request = { revision: BigInt(revision), physical: options.physical ?? false };
+      return headerOf(await runUnary(ports, compactMethod, request, { ...options, effect: "mutation" }));
+    },
+  };
+}
+
+/** The header of an answer outside of a transaction, which carries its own. */
+const emptyHeader: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
+
+async function* pagesOf(range: Kv["range"], input: RangeInput, options: ScanOptions): AsyncGenerator<RangeResult> {
+  const { pageSize = pageSizeDefault, ...rest } = options;
+  let left: KeyRange = typeof input === "string" || input instanceof Uint8Array ? singleKey(input) : input;
+  let revision = options.revision ?? 0;
+  for (;;) {
+    const page = await range(left, { ...rest, limit: pageSize, revision });
+    yield page;
+    const last = page.kvs.at(-1);
+    if (!page.more || last === undefined || isSingleKey(left)) return;
+    // Every later page shows the store as the first one did.
+    if (revision === 0) revision = page.revision;
+    left = { key: keyAfter(last.key), rangeEnd: left.rangeEnd };
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * @module Sessions: leases that a client keeps alive, and whose loss it notices before anyone else can profit.
+ *
+ * Whether a session is held is computed when it is asked, from the clock: the deadline is the time the last
+ * answered request was sent, plus the TTL it granted, minus a margin. A timer that aborts the signal follows, but
+ * a timer is late when the event loop is blocked, and the computation is not.
+ */
+import type { Timer } from "@conclave/base";
+import * as z from "zod";
+import { type CallOptions, CallScope } from "./call-scope.ts";
+import { ConclaveError, isConclaveError } from "./conclave-error.ts";
+import { type EventSource, type HandlerErrorSink, IsolatedEmitter } from "./isolated-emitter.ts";
+import type { KeepAliveLoop, Renewal } from "./keep-alive-loop.ts";
+import type { Leases } from "./lease.ts";
+import type { CallPorts } from "./unary-run.ts";
+import { callFields, validate } from "./validate.ts";
+
+/** How to make a session. */
+export interface SessionOptions extends CallOptions {
+  /** The time to live to ask for, in seconds; the member may grant more. A whole number from 1. Default: 15. */
+  readonly ttlSec?: number | undefined;
+  /**
+   * How long before the lease can end the session counts as lost, in milliseconds: covers clocks that run at
+   * different rates, and the time between looking and acting. Default: a tenth of the TTL, at most 2 000.
+   */
+  readonly marginMs?: number | undefined;
+}
+
+/** The events of a session. */
+export type SessionEvents = {
+  /** The lease was renewed. */
+  renewed: [renewal: Renewal];
+  /** The session is lost: `SESSION_LOST`. Emitted once. */
+  lost: [error: ConclaveError];
+};
+
+/** A lease that is kept alive until it is closed or lost. Once lost it stays lost. */
+export interface Session extends EventSource<SessionEvents>, AsyncDisposable {
+  /** The lease. */
+  readonly lease: bigint;
+  /** The granted time to live, in seconds, as of the last renewal. */
+  readonly ttlSec: number;
+  /** Whether the session is held, computed now from the clock. Once false it stays false. */
+  readonly held: boolean;
+  /** For how long it is surely held without another renewal, in milliseconds; 0 once lost. Computed now. */
+  readonly remainingMs: number;
+  /** Aborts when the session is lost or closed, with the error as its reason, as soon as the event loop runs. */
+  readonly signal: AbortSignal;
+  /** Resolves with `SESSION_LOST` or `CLOSED` when the session has ended; never rejects. */
+  readonly ended: Promise<ConclaveError>;
+  /** @throws ConclaveError `SESSION_LOST` or `CLOSED` if the session is not held */
+  assertHeld(): void;
+  /** Revokes the lease, which deletes its keys at once. Does nothing if the session has ended. */
+  close(options?: CallOptions): Promise<void>;
+}
+
+/** What sessions are made with. */
+export interface SessionPorts {
+  /** Clock, timers, calls. */
+  readonly ports: CallPorts;
+  /** Grants and revokes. */
+  readonly leases: Leases;
+  /** Keeps alive. */
+  readonly loop: KeepAliveLoop;
+  /** Takes what handlers throw. */
+  readonly onHandlerError: HandlerErrorSink;
+}
+
+/** The default time to live of sessions, in seconds. */
+export const ttlSecDefault = 15;
+const marginMsMax = 2_000;
+
+const sessionSchema = z.strictObject({
+  ...callFields,
+  ttlSec: z.number().int().min(1).max(9_000_000_000).optional(),
+  marginMs: z.number().min(0).optional(),
+});
+
+/**
+ * Grants a lease and keeps it alive.
+ *
+ * @throws ConclaveError if no lease is granted in time
+ */
+export async function openSession(made: SessionPorts, options: SessionOptions = {}): Promise<Session> {
+  validate(sessionSchema, options, "options of a session");
+  const { ports, leases } = made;
+  using scope = new CallScope(ports, { signal: options.signal, timeoutMs: options.timeoutMs ?? ports.timeoutMs });
+  const call = () => ({ signal: options.signal, timeoutMs: scope.remainingMs });
+  const granted = await grant(made, options.ttlSec ?? ttlSecDefault, call);
+  const session = new LeaseSession(made, granted, options.marginMs);
+  // A grant that took many tries began long ago: start with a full time to live.
+  if (session.remainingMs < (granted.ttlSec * 1_000) / 2) {
+    const sentAtMs = ports.clock.monotonicMs();
+    const { ttlSec } = await leases.keepAliveOnce(granted.lease, call());
+    session.renew({ ttlSec, sentAtMs });
+  }
+  session.start();
+  return session;
+}
+
+interface Granted extends Renewal {
+  readonly lease: bigint;
+}
+
+/** Grants a lease under an id of our own, so that it can be asked for again without making two. */
+async function grant({ ports, leases }: SessionPorts, ttlSec: number, call: () => CallOptions): Promise<Granted> {
+  const lease = randomLeaseId(ports);
+  const sentAtMs = ports.clock.monotonicMs();
+  try {
+    const granted = await leases.grant({ ttlSec, id: lease, ...call() });
+    return { lease, ttlSec: granted.ttlSec, sentAtMs };
+  } catch (error) {
+    // A try whose answer was lost had made it.
+    if (!(isConclaveError(error, "LEASE_EXISTS") && error.maybeApplied)) throw error;
+    const renewedAtMs = ports.clock.monotonicMs();
+    const renewed = await leases.keepAliveOnce(lease, call());
+    return { lease, ttlSec: renewed.ttlSec, sentAtMs: renewedAtMs };
+  }
+}
+
+/** A positive id of 63 bits. */
+function randomLeaseId({ random }: CallPorts): bigint {
+  const bits = random.bytes(8).reduce((id, byte) => (id << 8n) | BigInt(byte), 0n) & (2n ** 63n - 1n);
+  return bits === 0n ? 1n : bits;
+}
+
+class LeaseSession implements Session {
+  readonly lease: bigint;
+  readonly ended: Promise<ConclaveError>;
+  readonly #made: SessionPorts;
+  readonly #marginMs: number | undefined;
+  readonly #controller = new AbortController();
+  readonly #events: IsolatedEmitter<SessionEvents>;
+  readonly #resolveEnded: (error: ConclaveError) => void;
+  #ttlSec: number;
+  #deadlineMs: number;
+  /** Whether someone has been told that the session is not held: then no late renewal brings it back. */
+  #lapsed = false;
+  #end: ConclaveError | undefined;
+  #timer: Timer | undefined;
+  #stopRenewing: (() => void) | undefined;
+
+  constructor(made: SessionPorts, granted: Granted, marginMs: number | undefined) {
+    this.#made = made;
+    this.#marginMs = marginMs;
+    this.#events = new IsolatedEmitter(made.onHandlerError);
+    this.lease = granted.lease;
+    this.#ttlSec = granted.ttlSec;
+    this.#deadlineMs = this.#deadlineOf(granted);
+    const { promise, resolve } = withResolvers<ConclaveError>();
+    this.ended = promise;
+    this.#resolveEnded = resolve;
+  }
+
+  get ttlSec(): number {
+    return this.#ttlSec;
+  }
+
+  get held(): boolean {
+    return this.remainingMs > 0;
+  }
+
+  get remainingMs(): number {
+    if (this.#end !== undefined || this.#lapsed) return 0;
+    const leftMs = this.#deadlineMs - this.#made.ports.clock.monotonicMs();
+    if (leftMs > 0) return leftMs;
+    this.#lapsed = true;
+    return 0;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  on: EventSource<SessionEvents>["on"] = (name, handler) => this.#events.on(name, handler);
+  once: EventSource<SessionEvents>["once"] = (name, handler) => this.#events.once(name, handler);
+
+  assertHeld(): void {
+    if (!this.held) throw this.#end ?? this.#lostError("its time to live has passed without a renewal");
+  }
+
+  /** Renews from now on. */
+  start(): void {
+    this.#armTimer();
+    this.#stopRenewing = this.#made.loop.add(this.lease, this.#ttlSec, {
+      onRenewed: (renewal) => this.renew(renewal),
+      onGone: () => this.#finish(this.#lostError("the lease is gone: it was revoked or has run out")),
+    });
+  }
+
+  /** Takes a renewal, unless the session has been seen as lost. */
+  renew(renewal: Renewal): void {
+    const deadlineMs = this.#deadlineOf(renewal);
+    if (this.#end !== undefined || this.#lapsed || deadlineMs <= this.#made.ports.clock.monotonicMs()) return;
+    this.#ttlSec = renewal.ttlSec;
+    this.#deadlineMs = deadlineMs;
+    this.#armTimer();
+    this.#events.emit("renewed", renewal);
+  }
+
+  async close(options: CallOptions = {}): Promise<void> {
+    if (this.#end !== undefined) return;
+    this.#finish(new ConclaveError("CLOSED", `The session of lease ${this.lease.toString(16)} was closed`));
+    try {
+      await this.#made.leases.revoke(this.lease, options);
+    } catch (error) {
+      if (!isConclaveError(error, "LEASE_NOT_FOUND")) throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #deadlineOf({ sentAtMs, ttlSec }: Renewal): number {
+    const ttlMs = ttlSec * 1_000;
+    return sentAtMs + ttlMs - (this.#marginMs ?? Math.min(marginMsMax, ttlMs / 10));
+  }
+
+  #armTimer(): void {
+    const { clock, scheduler } = this.#made.ports;
+    this.#timer?.cancel();
+    const leftMs = Math.max(0, this.#deadlineMs - clock.monotonicMs());
+    // After a pause of the process an answer may be waiting in the socket: it is read first.
+    this.#timer = scheduler.after(leftMs, () => scheduler.atTurnEnd(() => this.#onDeadline()));
+  }
+
+  #onDeadline(): void {
+    if (this.#end !== undefined) return;
+    if (this.held) this.#armTimer();
+    else this.#finish(this.#lostError("its time to live has passed without a renewal"));
+  }
+
+  #lostError(reason: string): ConclaveError {
+    const message = `The session of lease ${this.lease.toString(16)} is lost: ${reason}`;
+    return new ConclaveError("SESSION_LOST", message, { details: { lease: this.lease } });
+  }
+
+  #finish(error: ConclaveError): void {
+    if (this.#end !== undefined) return;
+    this.#end = error;
+    this.#timer?.cancel();
+    this.#stopRenewing?.();
+    this.#controller.abort(error);
+    this.#resolveEnded(error);
+    if (error.code === "SESSION_LOST") this.#events.emit("lost", error);
+  }
+}
+
+/** A promise and what settles it. */
+function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,158 @@
+/**
+ * @module Sessions that many users share and that heal: for registrations, which must come back after a loss.
+ * One lease per client and time to live, however many users; granted again for ever, with full jitter, so that
+ * a fleet that lost its leases together does not come back together.
+ */
+
+import * as z from "zod";
+import { type Backoff, fullJitterMs } from "./backoff.ts";
+import { type CallOptions, CallScope, sleep } from "./call-scope.ts";
+import { ConclaveError, isConclaveError } from "./conclave-error.ts";
+import { type EventSource, IsolatedEmitter } from "./isolated-emitter.ts";
+import { openSession, type Session, type SessionPorts, ttlSecDefault } from "./session.ts";
+import { validate } from "./validate.ts";
+
+/** How to share a session. */
+export interface SharedSessionOptions {
+  /** The time to live to ask for, in seconds; users with the same one share a lease. Default: 15. */
+  readonly ttlSec?: number | undefined;
+}
+
+/** The events of a shared session. */
+export type SharedSessionEvents = {
+  /** There is a lease, the first or a new one: write the keys that hang on it. */
+  session: [session: Session];
+  /** The lease is lost, and its keys with it or soon; a new one is being asked for. */
+  lost: [error: ConclaveError];
+  /** A try to get a new lease failed; another one follows. */
+  grantFailed: [error: ConclaveError];
+};
+
+/** One user's share of a session that heals. */
+export interface SharedSession extends EventSource<SharedSessionEvents>, AsyncDisposable {
+  /** The present session, or undefined while there is none. It changes after a loss. */
+  readonly current: Session | undefined;
+  /** The present session, or the next one. */
+  ready(options?: CallOptions): Promise<Session>;
+  /** Gives the share back; the last one revokes the lease. Delete your keys first if others stay. */
+  close(options?: CallOptions): Promise<void>;
+}
+
+const grantBackoff: Backoff = { firstMs: 500, maxMs: 10_000 };
+const sharedSchema = z.strictObject({ ttlSec: z.number().int().min(1).max(9_000_000_000).optional() });
+
+/** The shared sessions of a client. */
+export class SharedSessions {
+  readonly #made: SessionPorts;
+  readonly #byTtl = new Map<number, HealingSession>();
+
+  /** @param made - what sessions are made with */
+  constructor(made: SessionPorts) {
+    this.#made = made;
+  }
+
+  /** A share of the session with this time to live. */
+  share(options: SharedSessionOptions = {}): SharedSession {
+    validate(sharedSchema, options, "options of a shared session");
+    const ttlSec = options.ttlSec ?? ttlSecDefault;
+    const known = this.#byTtl.get(ttlSec);
+    const healing = known ?? new HealingSession(this.#made, ttlSec, () => this.#byTtl.delete(ttlSec));
+    if (known === undefined) this.#byTtl.set(ttlSec, healing);
+    return healing.share();
+  }
+
+  /** Ends all of them. */
+  async close(options?: CallOptions): Promise<void> {
+    await Promise.all([...this.#byTtl.values()].map((healing) => healing.close(options)));
+  }
+}
+
+class HealingSession {
+  readonly #made: SessionPorts;
+  readonly #ttlSec: number;
+  readonly #onClosed: () => void;
+  readonly #closing = new AbortController();
+  readonly #shares = new Set<IsolatedEmitter<SharedSessionEvents>>();
+  #current: Session | undefined;
+
+  constructor(made: SessionPorts, ttlSec: number, onClosed: () => void) {
+    this.#made = made;
+    this.#ttlSec = ttlSec;
+    this.#onClosed = onClosed;
+    void this.#keepOne();
+  }
+
+  share(): SharedSession {
+    const events = new IsolatedEmitter<SharedSessionEvents>(this.#made.onHandlerError);
+    this.#shares.add(events);
+    const close = async (options?: CallOptions) => {
+      if (this.#shares.delete(events) && this.#shares.size === 0) await this.close(options);
+    };
+    const current = () => (this.#shares.has(events) && this.#current?.held ? this.#current : undefined);
+    return {
+      get current() {
+        return current();
+      },
+      ready: (options) => this.#ready(events, current, options),
+      on: (name, handler) => events.on(name, handler),
+      once: (name, handler) => events.once(name, handler),
+      close,
+      [Symbol.asyncDispose]: () => close(),
+    };
+  }
+
+  async close(options?: CallOptions): Promise<void> {
+    this.#onClosed();
+    this.#closing.abort();
+    this.#shares.clear();
+    await this.#current?.close(options);
+  }
+
+  async #ready(
+    events: IsolatedEmitter<SharedSessionEvents>,
+    current: () => Session | undefined,
+    options: CallOptions = {},
+  ): Promise<Session> {
+    const { ports } = this.#made;
+    using scope = new CallScope(ports, { ...options, timeoutMs: options.timeoutMs ?? ports.timeoutMs });
+    const session = current();
+    if (session !== undefined) return session;
+    return await new Promise((resolve, reject) => {
+      events.once("session", resolve);
+      scope.signal.addEventListener("abort", () => reject(scope.error("waiting for a shared session")));
+      if (scope.end !== undefined) reject(scope.error("waiting for a shared session"));
+      if (!this.#shares.has(events)) reject(new ConclaveError("CLOSED", "The share of the session was given back"));
+    });
+  }
+
+  /** Holds one session after another until it is closed. */
+  async #keepOne(): Promise<void> {
+    const { scheduler, random } = this.#made.ports;
+    for (let failures = 0; !this.#closing.signal.aborted; ) {
+      try {
+        const session = await openSession(this.#made, { ttlSec: this.#ttlSec, signal: this.#closing.signal });
+        failures = 0;
+        await this.#hold(session);
+      } catch (error) {
+        failures++;
+        if (!isConclaveError(error)) throw error;
+        if (error.code === "CLOSED") return;
+        this.#emit("grantFailed", error);
+      }
+      await sleep(scheduler, fullJitterMs(random, grantBackoff, failures + 1), this.#closing.signal);
+    }
+  }
+
+  async #hold(session: Session): Promise<void> {
+    if (this.#closing.signal.aborted) return await session.close();
+    this.#current = session;
+    this.#emit("session", session);
+    const error = await session.ended;
+    this.#current = undefined;
+    if (error.code === "SESSION_LOST") this.#emit("lost", error);
+  }
+
+  #emit<Name extends keyof SharedSessionEvents>(name: Name, ...args: SharedSessionEvents[Name]): void {
+    for (const events of [...this.#shares]) events.emit(name, ...args);
+  }
+}

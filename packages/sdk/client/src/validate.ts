@@ -1,0 +1,67 @@
+/** @module Checks of what users pass in, with messages that name the option and show what was received. */
+import * as z from "zod";
+import { ConclaveError } from "./conclave-error.ts";
+
+/** Checks a value against a schema and returns it as it was given. */
+export function validate<T>(schema: z.ZodType, value: T, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return value;
+  const flaws = result.error.issues.map(
+    ({ path, message }) => `${describePath(path, what)}: ${message} (received ${show(at(value, path))})`,
+  );
+  throw new ConclaveError("INVALID_ARGUMENT", `Invalid ${what}: ${flaws.join("; ")}`);
+}
+
+function describePath(path: readonly PropertyKey[], what: string): string {
+  return path.length === 0 ? what : path.map(String).join(".");
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined),
+    value,
+  );
+}
+
+function show(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function" || typeof value === "symbol" || value === undefined) return String(value);
+  return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === "bigint" ? `${inner}n` : inner)).slice(
+    0,
+    200,
+  );
+}
+
+/** A non-negative whole number, such as a revision or a limit. */
+export const count: z.ZodType = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** A 64-bit id. */
+export const id64: z.ZodType = z
+  .bigint()
+  .min(-(2n ** 63n))
+  .max(2n ** 63n - 1n);
+
+/** A whole number of any sign in 64 bits, for the operands of compares. */
+export const int64: z.ZodType = z.union([z.number().int(), id64]);
+
+/** A key or value. */
+export const bytesInput: z.ZodType = z.union([z.string(), z.instanceof(Uint8Array)], "expected a string or Uint8Array");
+
+/** A key or a range of keys. */
+export const rangeInput: z.ZodType = z.union(
+  [
+    z.string(),
+    z.instanceof(Uint8Array),
+    z.object({ key: z.instanceof(Uint8Array), rangeEnd: z.instanceof(Uint8Array) }),
+  ],
+  'expected a string, Uint8Array or a range such as prefix("a/")',
+);
+
+/** A delay or limit in milliseconds. */
+export const durationMs: z.ZodType = z.number().min(0).or(z.literal(Number.POSITIVE_INFINITY));
+
+/** The fields of {@link CallOptions}. */
+export const callFields: { readonly signal: z.ZodOptional; readonly timeoutMs: z.ZodOptional } = {
+  signal: z.instanceof(AbortSignal).optional(),
+  timeoutMs: durationMs.optional(),
+};
