@@ -1,3 +1,4 @@
+import type { BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   AuthDefinition,
   ClusterDefinition,
@@ -13,8 +14,8 @@ import { LockDefinition } from "./gen/v3lockpb/v3lock.ts";
 export interface Codec<Message> {
   /** Full name of the message, such as `etcdserverpb.PutRequest`. */
   readonly $type: string;
-  /** Writes a message; `finish()` of what is returned gives the bytes. */
-  encode(message: Message): { finish(): Uint8Array };
+  /** Writes a message after what the writer holds, or to a new one; its `finish()` gives the bytes. */
+  encode(message: Message, writer?: BinaryWriter): BinaryWriter;
   /** Reads a message. Trusts its input; for bytes from outside take `decodeStrict`. */
   decode(bytes: Uint8Array): Message;
 }

@@ -1,10 +1,11 @@
 import { parseCallHead } from "./call-head.ts";
+import { FrameEncoder } from "./message-frame.ts";
 import { MethodCounters, type MethodStats } from "./method-counters.ts";
 import { type Refusal, refusalFields, refusePath } from "./refusal.ts";
-import { type CallObserver, RpcCall } from "./rpc-call.ts";
+import { type CallSettings, type Route, RpcCall } from "./rpc-call.ts";
 import { serveCall } from "./serve-call.ts";
 import type { ServerCall } from "./server-call.ts";
-import type { BoundMethod, ServiceBinding } from "./service.ts";
+import type { ServiceBinding } from "./service.ts";
 import type { RequestHead, StreamReceiver, TransportStream } from "./transport.ts";
 
 /** What a dispatcher needs. */
@@ -19,11 +20,6 @@ export interface DispatcherOptions {
   readonly onHandlerError: (error: unknown, call: ServerCall) => void;
 }
 
-interface Route {
-  readonly method: BoundMethod;
-  readonly counters: MethodCounters;
-}
-
 /** What becomes of the rest of a request that was refused. */
 const ignoring: StreamReceiver = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
@@ -34,21 +30,22 @@ function refuse(stream: TransportStream, refusal: Refusal): StreamReceiver {
 
 /** Finds the method of each stream, and serves the call. */
 export class Dispatcher {
-  readonly #options: DispatcherOptions;
+  readonly #settings: CallSettings;
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #serviceNames: ReadonlySet<string>;
   readonly #openCalls = new Set<RpcCall>();
-  readonly #observer: CallObserver;
 
   constructor(options: DispatcherOptions) {
-    this.#options = options;
     this.#serviceNames = new Set(options.services.map(({ fullName }) => fullName));
     this.#routes = new Map(
       options.services
         .flatMap(({ methods }) => methods)
         .map((method) => [`/${method.service}/${method.name}`, { method, counters: new MethodCounters(method) }]),
     );
-    this.#observer = {
+    this.#settings = {
+      encoder: new FrameEncoder(),
+      maxRequestBytes: options.maxRequestBytes,
+      highWaterBytes: options.highWaterBytes,
       onHandlerError: options.onHandlerError,
       onOver: (call) => this.#openCalls.delete(call),
     };
@@ -74,10 +71,8 @@ export class Dispatcher {
         stream,
         refusePath(callHead.path, (name) => this.#serviceNames.has(name)),
       );
-    const { method, counters } = route;
-    const isStreaming = method.kind !== "unary";
-    const call = new RpcCall(stream, { ...callHead, head, counters, isStreaming, observer: this.#observer });
+    const call = new RpcCall(stream, { head, callHead, route, settings: this.#settings });
     this.#openCalls.add(call);
-    return serveCall(call, method, { ...this.#options, encoding: callHead.encoding });
+    return serveCall(call, route.method, this.#settings.maxRequestBytes);
   }
 }

@@ -3,20 +3,52 @@
  * significant first, and the message.
  */
 
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { Codec } from "@conclave/protocol";
+
 /** Bytes before each message. */
 export const prefixBytes = 5;
+
+function writePrefix(frame: Uint8Array): void {
+  const length = frame.length - prefixBytes;
+  frame[0] = 0;
+  frame[1] = length >>> 24;
+  frame[2] = length >>> 16;
+  frame[3] = length >>> 8;
+  frame[4] = length;
+}
 
 /** One message, not compressed, with its prefix. The message may be given in parts, which are joined. */
 export function frameMessage(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
   const frame = Buffer.allocUnsafe(prefixBytes + length);
-  frame[0] = 0;
-  frame.writeUInt32BE(length, 1);
+  writePrefix(frame);
   let at = prefixBytes;
   for (const part of parts) {
     frame.set(part, at);
     at += part.length;
   }
   return frame;
+}
+
+const room = new Uint8Array(prefixBytes);
+
+/** A writer keeps the memory of the largest message it wrote; one that wrote more than this is given up. */
+const reusableBytes = 1024 * 1024;
+
+/** Encodes messages with their prefix, one after the other through the same writer. */
+export class FrameEncoder {
+  #writer: BinaryWriter | undefined;
+
+  /** One message, not compressed, with its prefix. */
+  encode<Message>(codec: Codec<Message>, message: Message): Uint8Array {
+    const writer = this.#writer ?? new BinaryWriter();
+    // A message that cannot be encoded leaves a writer half-full: only one that has finished is used again.
+    this.#writer = undefined;
+    const frame = codec.encode(message, writer.raw(room)).finish();
+    writePrefix(frame);
+    if (frame.length <= reusableBytes) this.#writer = writer;
+    return frame;
+  }
 }

@@ -1,5 +1,5 @@
 import { GrpcStatus } from "@conclave/protocol";
-import type { MessageReader, ReceivedMessage } from "./message-reader.ts";
+import type { MessageReader } from "./message-reader.ts";
 import type { RpcCall } from "./rpc-call.ts";
 import { RpcError } from "./rpc-error.ts";
 import type { StreamReceiver } from "./transport.ts";
@@ -19,35 +19,30 @@ export interface RequestStream<Request> extends AsyncIterable<Request> {
   forEach(onRequest: (request: Request) => void | Promise<void>): Promise<void>;
 }
 
-/** What a {@link RequestQueue} needs. */
-export interface RequestQueueOptions<Request> {
-  /** Cuts the bytes into messages. */
-  readonly reader: MessageReader;
-  /** Turns a message into a request; throws a `RpcError`. */
-  readonly decode: (message: ReceivedMessage) => Request;
-}
-
 /** Bytes that may wait for a handler that does not read; above it the client is stopped. */
 const waitingBytesMax = 65_536;
 
 /** The request side of a call whose client sends a stream: bytes, decoded one message at a time when asked for. */
 export class RequestQueue<Request> implements RequestStream<Request>, StreamReceiver {
   readonly #call: RpcCall;
-  readonly #options: RequestQueueOptions<Request>;
+  readonly #reader: MessageReader;
   #ended = false;
   #wake: (() => void) | undefined;
 
-  constructor(call: RpcCall, options: RequestQueueOptions<Request>) {
+  /**
+   * @param call - its requests are of type `Request`, as its method's codec says
+   * @param reader - cuts the bytes into messages
+   */
+  constructor(call: RpcCall, reader: MessageReader) {
     this.#call = call;
-    this.#options = options;
+    this.#reader = reader;
     call.onAbort(() => this.#wakeReader());
   }
 
   onData(bytes: Uint8Array): void {
     if (this.#call.over !== undefined) return;
-    const { reader } = this.#options;
-    reader.push(bytes);
-    if (this.#wake === undefined && reader.bufferedBytes > waitingBytesMax) this.#call.pauseRequests();
+    this.#reader.push(bytes);
+    if (this.#wake === undefined && this.#reader.bufferedBytes > waitingBytesMax) this.#call.pauseRequests();
     this.#wakeReader();
   }
 
@@ -86,11 +81,10 @@ export class RequestQueue<Request> implements RequestStream<Request>, StreamRece
 
   #read(): Request | undefined {
     if (this.#call.over !== undefined) throw this.#call.over;
-    const { reader, decode } = this.#options;
     try {
-      const message = reader.read();
-      if (message !== undefined) return decode(message);
-      if (this.#ended && reader.bufferedBytes > 0) throw new RpcError(GrpcStatus.Internal, "unexpected EOF");
+      const message = this.#reader.read();
+      if (message !== undefined) return this.#call.decode(message) as Request;
+      if (this.#ended && this.#reader.bufferedBytes > 0) throw new RpcError(GrpcStatus.Internal, "unexpected EOF");
       return undefined;
     } catch (error) {
       this.#call.refuseWith(error);

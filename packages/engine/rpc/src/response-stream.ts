@@ -1,5 +1,5 @@
 import type { Codec } from "@conclave/protocol";
-import { frameMessage } from "./message-frame.ts";
+import { type FrameEncoder, frameMessage } from "./message-frame.ts";
 import type { RpcError } from "./rpc-error.ts";
 
 /** The responses of a call whose server sends a stream. */
@@ -45,24 +45,25 @@ interface Waiter {
   readonly reject: (error: RpcError) => void;
 }
 
+/** What a {@link ResponseWriter} needs. */
+export interface ResponseWriterOptions<Response> {
+  /** Codec of the responses. */
+  readonly codec: Codec<Response>;
+  /** Encodes them with their prefix. */
+  readonly encoder: FrameEncoder;
+  /** Bytes waiting for a slow client above which `write` says that there is no room. */
+  readonly highWaterBytes: number;
+}
+
 /** Encodes and frames the responses of one call. */
 export class ResponseWriter<Response> implements ResponseStream<Response> {
   readonly #sink: ResponseSink;
-  readonly #codec: Codec<Response>;
-  readonly #highWaterBytes: number;
+  readonly #options: ResponseWriterOptions<Response>;
   #waiters: Waiter[] = [];
 
-  /**
-   * @param sink - the call
-   * @param options - `codec` of the responses; `highWaterBytes`: above it, `write` says that there is no room
-   */
-  constructor(
-    sink: ResponseSink,
-    { codec, highWaterBytes }: { readonly codec: Codec<Response>; readonly highWaterBytes: number },
-  ) {
+  constructor(sink: ResponseSink, options: ResponseWriterOptions<Response>) {
     this.#sink = sink;
-    this.#codec = codec;
-    this.#highWaterBytes = highWaterBytes;
+    this.#options = options;
   }
 
   get bufferedBytes(): number {
@@ -71,7 +72,9 @@ export class ResponseWriter<Response> implements ResponseStream<Response> {
 
   write(response: Response): boolean {
     if (this.#sink.over !== undefined) return false;
-    return this.writeEncoded(this.#codec.encode(response).finish());
+    const { encoder, codec } = this.#options;
+    this.#sink.writeFrame(encoder.encode(codec, response));
+    return this.#hasRoom();
   }
 
   writeEncoded(...parts: readonly Uint8Array[]): boolean {
@@ -97,7 +100,7 @@ export class ResponseWriter<Response> implements ResponseStream<Response> {
   }
 
   #hasRoom(): boolean {
-    return this.#sink.bufferedBytes <= this.#highWaterBytes;
+    return this.#sink.bufferedBytes <= this.#options.highWaterBytes;
   }
 
   #takeWaiters(): readonly Waiter[] {

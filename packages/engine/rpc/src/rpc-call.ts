@@ -1,37 +1,50 @@
 import { setMaxListeners } from "node:events";
-import { type Codec, GrpcStatus } from "@conclave/protocol";
+import { decodeStrict, GrpcStatus } from "@conclave/protocol";
+import type { CallHead } from "./call-head.ts";
+import { decompress } from "./compression.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
+import type { FrameEncoder } from "./message-frame.ts";
+import type { ReceivedMessage } from "./message-reader.ts";
 import { addMetadata, createMetadata, type Metadata } from "./metadata.ts";
 import type { MethodCounters } from "./method-counters.ts";
 import { type ResponseSink, type ResponseStream, ResponseWriter } from "./response-stream.ts";
 import { isStatusError, RpcError, type RpcStatus, statusOf } from "./rpc-error.ts";
 import type { ServerCall } from "./server-call.ts";
+import type { BoundMethod } from "./service.ts";
 import type { OutgoingFields, Peer, RequestHead, TransportStream } from "./transport.ts";
 
-/** What the calls of a server report to. */
-export interface CallObserver {
-  /** A handler threw what carries no status of its own: a fault of the program. */
-  onHandlerError(error: unknown, call: ServerCall): void;
-  /** The call is over. */
-  onOver(call: RpcCall): void;
+/** What the calls of a server share. */
+export interface CallSettings {
+  /** Encodes the responses. */
+  readonly encoder: FrameEncoder;
+  /** Longest request, in bytes, unpacked. */
+  readonly maxRequestBytes: number;
+  /** Bytes waiting for a slow client above which `write` says that there is no room. */
+  readonly highWaterBytes: number;
+  /** Is told of what a handler threw that carries no status of its own: a fault of the program. */
+  readonly onHandlerError: (error: unknown, call: ServerCall) => void;
+  /** Is told that a call is over. */
+  readonly onOver: (call: RpcCall) => void;
+}
+
+/** A method, and what it has done. */
+export interface Route {
+  /** The method, bound to its handler. */
+  readonly method: BoundMethod;
+  /** Its counts. */
+  readonly counters: MethodCounters;
 }
 
 /** What a call begins with. */
 export interface CallStart {
-  /** The full name of the method. */
-  readonly path: string;
   /** The request's header fields and origin. */
   readonly head: RequestHead;
-  /** The response's header fields. */
-  readonly responseFields: OutgoingFields;
-  /** How long the client waits, in milliseconds; undefined: for ever. */
-  readonly timeoutMs: number | undefined;
-  /** Counts of the method. */
-  readonly counters: MethodCounters;
-  /** Whether one side streams, so that the call may stay open for ever. */
-  readonly isStreaming: boolean;
-  /** Whom to tell. */
-  readonly observer: CallObserver;
+  /** What they say. */
+  readonly callHead: CallHead;
+  /** Where they lead. */
+  readonly route: Route;
+  /** What all calls share. */
+  readonly settings: CallSettings;
 }
 
 /** The longest delay that a timer takes; who waits longer waits for ever. */
@@ -41,6 +54,11 @@ const okTrailers: OutgoingFields = { "grpc-status": "0" };
 
 const answered = new RpcError(GrpcStatus.Canceled, "the call has been answered");
 
+function malformed(cause: unknown, what: string): RpcError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RpcError(GrpcStatus.Internal, `grpc: ${what}: ${reason}`, { cause });
+}
+
 /**
  * One call, from its header fields to its status: what the handler knows of it, and the response side of its
  * stream. It ends exactly once: answered (the handler's result or error went out), refused (malformed, too late,
@@ -49,6 +67,7 @@ const answered = new RpcError(GrpcStatus.Canceled, "the call has been answered")
 export class RpcCall implements ServerCall, ResponseSink {
   readonly #stream: TransportStream;
   readonly #start: CallStart;
+  readonly #counters: MethodCounters;
   readonly deadlineMs: number | undefined;
   readonly #deadlineTimer: NodeJS.Timeout | undefined;
   #metadata: Metadata | undefined;
@@ -63,15 +82,16 @@ export class RpcCall implements ServerCall, ResponseSink {
   constructor(stream: TransportStream, start: CallStart) {
     this.#stream = stream;
     this.#start = start;
-    start.counters.started++;
-    if (start.timeoutMs !== undefined) {
-      this.deadlineMs = performance.now() + start.timeoutMs;
-      if (start.timeoutMs <= timerMsMax) this.#deadlineTimer = setTimeout(() => this.#onDeadline(), start.timeoutMs);
-    }
+    this.#counters = start.route.counters;
+    this.#counters.started++;
+    const { timeoutMs } = start.callHead;
+    if (timeoutMs === undefined) return;
+    this.deadlineMs = performance.now() + timeoutMs;
+    if (timeoutMs <= timerMsMax) this.#deadlineTimer = setTimeout(() => this.#onDeadline(), timeoutMs);
   }
 
   get path(): string {
-    return this.#start.path;
+    return this.#start.callHead.path;
   }
 
   get peer(): Peer {
@@ -95,7 +115,7 @@ export class RpcCall implements ServerCall, ResponseSink {
 
   /** Whether one side streams. */
   get isStreaming(): boolean {
-    return this.#start.isStreaming;
+    return this.#start.route.method.kind !== "unary";
   }
 
   get over(): RpcError | undefined {
@@ -118,8 +138,9 @@ export class RpcCall implements ServerCall, ResponseSink {
   }
 
   /** Opens the response side of a call whose server sends a stream. */
-  openResponses<Response>(codec: Codec<Response>, highWaterBytes: number): ResponseStream<Response> {
-    const responses = new ResponseWriter(this, { codec, highWaterBytes });
+  openResponses(): ResponseStream<unknown> {
+    const { settings, route } = this.#start;
+    const responses = new ResponseWriter(this, { ...settings, codec: route.method.responseType });
     this.#responses = responses;
     return responses;
   }
@@ -144,14 +165,30 @@ export class RpcCall implements ServerCall, ResponseSink {
     this.#stream.resume();
   }
 
-  /** Counts a request. */
-  countReceived(): void {
-    this.#start.counters.received++;
+  /**
+   * Reads a request.
+   *
+   * @throws RpcError with grpc-go's status and text if it is malformed
+   */
+  decode({ compressed, bytes }: ReceivedMessage): unknown {
+    this.#counters.received++;
+    const { settings, route, callHead } = this.#start;
+    const { requestType, kind } = route.method;
+    const { encoding } = callHead;
+    const unpacked = compressed ? decompress(bytes, { encoding, maxBytes: settings.maxRequestBytes }) : bytes;
+    try {
+      return decodeStrict(requestType, unpacked);
+    } catch (cause) {
+      throw malformed(
+        cause,
+        kind === "unary" ? "error unmarshalling request" : "failed to unmarshal the received message",
+      );
+    }
   }
 
   writeFrame(frame: Uint8Array): void {
     if (this.#over !== undefined) return;
-    this.#start.counters.sent++;
+    this.#counters.sent++;
     if (!this.#headersSent) {
       this.#headersSent = true;
       this.#stream.respond(this.#responseFields());
@@ -160,9 +197,11 @@ export class RpcCall implements ServerCall, ResponseSink {
   }
 
   /** Ends the call with its only response. */
-  answer(frame: Uint8Array): void {
+  answer(response: unknown): void {
     if (this.#over !== undefined) return;
-    this.#start.counters.sent++;
+    const { settings, route } = this.#start;
+    const frame = settings.encoder.encode(route.method.responseType, response);
+    this.#counters.sent++;
     this.#stream.respondAll(this.#responseFields(), frame, this.#okTrailers());
     this.#end(answered, GrpcStatus.Ok);
   }
@@ -177,7 +216,7 @@ export class RpcCall implements ServerCall, ResponseSink {
 
   /** Ends the call with what its handler threw. */
   fail(error: unknown): void {
-    if (!isStatusError(error) && !this.#isAbortOfOurs(error)) this.#start.observer.onHandlerError(error, this);
+    if (!isStatusError(error) && !this.#isAbortOfOurs(error)) this.#start.settings.onHandlerError(error, this);
     if (this.#over !== undefined) return;
     const status = statusOf(error);
     this.#sendStatus(status);
@@ -218,8 +257,8 @@ export class RpcCall implements ServerCall, ResponseSink {
   #end(reason: RpcError, code: GrpcStatus): void {
     this.#over = reason;
     clearTimeout(this.#deadlineTimer);
-    this.#start.counters.countHandled(code);
-    this.#start.observer.onOver(this);
+    this.#counters.countHandled(code);
+    this.#start.settings.onOver(this);
     // What the client still sends is thrown away, so that the stream can end.
     this.#stream.resume();
   }
@@ -231,7 +270,7 @@ export class RpcCall implements ServerCall, ResponseSink {
   }
 
   #responseFields(): OutgoingFields {
-    const { responseFields } = this.#start;
+    const { responseFields } = this.#start.callHead;
     return this.#headers === undefined ? responseFields : { ...responseFields, ...this.#headers };
   }
 

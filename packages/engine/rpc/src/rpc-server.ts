@@ -153,6 +153,8 @@ class NodeRpcServer implements RpcServer {
   }
 
   #serveHttp2(socket: Socket): void {
+    // HTTP/2 has no half-closed connections: a client that has ended its half is gone.
+    socket.allowHalfOpen = false;
     const connection = serveHttp2(socket, {
       ...this.#options,
       accept: (stream, head) => this.#dispatcher.accept(stream, head),

@@ -8,8 +8,6 @@ import type { StreamReceiver } from "./transport.ts";
 export interface SingleRequestOptions {
   /** Cuts the bytes into messages. */
   readonly reader: MessageReader;
-  /** Turns the message into a request; throws a `RpcError`. */
-  readonly decode: (message: ReceivedMessage) => unknown;
   /** Runs the handler. */
   readonly run: (request: unknown) => void;
 }
@@ -44,7 +42,7 @@ export class SingleRequest implements StreamReceiver {
     if (this.#call.over !== undefined) return;
     let request: unknown;
     try {
-      request = this.#options.decode(this.#message ?? this.#throwIncomplete());
+      request = this.#call.decode(this.#message ?? this.#throwIncomplete());
     } catch (error) {
       this.#call.refuseWith(error);
       return;
