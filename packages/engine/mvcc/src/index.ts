@@ -5,6 +5,8 @@ export { createMemoryBackend } from "./memory-backend.ts";
 export type { MvccErrorCode } from "./mvcc-error.ts";
 export { MvccError } from "./mvcc-error.ts";
 export type { RangeTotals } from "./range.ts";
+export { checkDeleteRange, checkPut, checkRange, checkTxn } from "./request-checks.ts";
+export { saturate } from "./saturate.ts";
 export type { CommitListener, MvccStore, MvccStoreOptions } from "./store.ts";
 export { createMvccStore } from "./store.ts";
 export type { PreviousValues } from "./store-event.ts";

@@ -30,7 +30,7 @@ import { type RangeTotals, rangeOne, rangeSlices } from "./range.ts";
 import { restoreIndex } from "./restore.ts";
 import type { PreviousValues, StoreEvent } from "./store-event.ts";
 import { revisionHeader, type StoreState, valueAt } from "./store-state.ts";
-import { type ChosenTxn, checkChosen, checkPut, chooseBranches } from "./txn.ts";
+import { type ChosenTxn, checkChosen, checkKept, checkLease, chooseBranches } from "./txn.ts";
 import { type LeaseAttachments, WriteTxn, type WriteTxnParts } from "./write-txn.ts";
 
 /** What a store is built on. */
@@ -170,7 +170,9 @@ class Store implements MvccStore {
   }
 
   put(request: PutRequest): PutResponse {
-    checkPut(this.#state, this.#leases, request);
+    // In this order outside a transaction, in the other one inside: both are etcd's.
+    checkLease(this.#leases, request);
+    checkKept(this.#state, request);
     return this.#write((txn) => this.#put(txn, request));
   }
 

@@ -43,18 +43,25 @@ export function chooseBranches(state: StoreState, request: TxnRequest): ChosenTx
  */
 export function checkChosen(state: StoreState, leases: LeaseAttachments, chosen: ChosenTxn): void {
   forEachOperation(chosen, (operation) => {
-    if (operation?.$case === "requestPut") checkPut(state, leases, operation.value);
+    if (operation?.$case === "requestPut") {
+      checkKept(state, operation.value);
+      checkLease(leases, operation.value);
+    }
   });
   forEachOperation(chosen, (operation) => {
     if (operation?.$case === "requestRange") checkRangeRevision(state, operation.value);
   });
 }
 
-/** @throws {@link MvccError} `KEY_NOT_FOUND` or `LEASE_NOT_FOUND` */
-export function checkPut(state: StoreState, leases: LeaseAttachments, put: PutRequest): void {
+/** @throws {@link MvccError} `LEASE_NOT_FOUND` if a put names a lease that does not exist */
+export function checkLease(leases: LeaseAttachments, put: PutRequest): void {
+  if (put.lease !== 0n && !leases.exists(put.lease)) throw new MvccError("LEASE_NOT_FOUND");
+}
+
+/** @throws {@link MvccError} `KEY_NOT_FOUND` if a put keeps the value or the lease of a key that does not exist */
+export function checkKept(state: StoreState, put: PutRequest): void {
   if ((put.ignoreValue || put.ignoreLease) && state.index.get(binaryString(put.key))?.isLive !== true)
     throw new MvccError("KEY_NOT_FOUND");
-  if (put.lease !== 0n && !leases.exists(put.lease)) throw new MvccError("LEASE_NOT_FOUND");
 }
 
 function checkRangeRevision(state: StoreState, range: RangeRequest): void {
