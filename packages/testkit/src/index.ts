@@ -8,7 +8,22 @@ export {
   startEtcd,
 } from "./etcd-process.ts";
 export { type FileSystemSubject, fileSystemContract } from "./file-system-contract.ts";
+export {
+  type MemberProcess,
+  type MemberProcessOptions,
+  startMember,
+  startMemberProcess,
+  type TestMember,
+  type TestMemberOptions,
+} from "./member.ts";
 export { seededRandom } from "./seeded-random.ts";
+export {
+  freePorts,
+  type ServerCommand,
+  type ServerProcess,
+  singleMemberFlags,
+  startServerProcess,
+} from "./server-process.ts";
 export { type DiskCall, type SimulatedDisk, type SimulatedDiskOptions, simulatedDisk } from "./simulated-disk.ts";
 export type { Tear } from "./simulated-file.ts";
 export { type VirtualTime, virtualTime } from "./virtual-time.ts";
