@@ -51,8 +51,6 @@ export function onSnapshot(raft: Raft, message: Message): StepResult {
   const { snapshot, from } = message;
   if (snapshot === undefined) return dropped("malformed", "the snapshot is missing");
   hear(raft, from);
-  const { voters, learners, votersOutgoing } = snapshot.metadata.confState;
-  if (![voters, learners, votersOutgoing].some((ids) => ids.includes(raft.id))) return dropped("notMember");
   const index = maybeRestore(raft, snapshot) ? raft.log.lastIndex : raft.log.committed;
   raft.send("MsgAppResp", from, { index });
   return taken;

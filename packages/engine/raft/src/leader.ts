@@ -7,6 +7,7 @@ import { acceptRead, heartbeatContext, onReadRoundAnswer } from "./read-index.ts
 import { broadcastHeartbeat, maybeCommit, sendAppend, sendRemaining } from "./replication.ts";
 import { dropped, type StepResult, taken } from "./results.ts";
 import { becomeFollower } from "./roles.ts";
+import { handOverIfRemoved, maybeCompleteTransfer, transferLeadership } from "./transfer.ts";
 import type { Message } from "./types.ts";
 
 /** A member of which the leader keeps a progress. */
@@ -92,7 +93,7 @@ function onAcceptedAppend(raft: Raft, peer: Peer, message: Message): StepResult 
   advanceState(raft, progress);
   if (!maybeCommit(raft) && wasPaused) sendAppend(raft, peer.id);
   sendRemaining(raft, peer.id);
-  if (peer.id === raft.leadTransferee && progress.match === raft.log.lastIndex) sendTimeoutNow(raft);
+  if (peer.id === raft.leadTransferee) maybeCompleteTransfer(raft);
   return taken;
 }
 
@@ -113,27 +114,6 @@ function advanceState(raft: Raft, progress: Progress): void {
 function onForwardedRead(raft: Raft, message: Message): StepResult {
   const reason = acceptRead(raft, { from: message.from, context: readContext(message) });
   return reason === undefined ? taken : dropped(reason);
-}
-
-/**
- * Hands leadership over (thesis §3.10): takes no more proposals, brings the member up to date, and tells it to
- * campaign at once. Given up after an election timeout.
- */
-export function transferLeadership(raft: Raft, transferee: bigint): StepResult {
-  const progress = raft.tracker.progress.get(transferee);
-  if (progress === undefined) return dropped("notMember");
-  if (!raft.tracker.isVoter(transferee)) return dropped("refused", "a learner cannot lead");
-  if (transferee === raft.id) return dropped("refused", "the member leads already");
-  if (transferee === raft.leadTransferee) return taken;
-  raft.electionElapsed = 0;
-  raft.leadTransferee = transferee;
-  if (progress.match === raft.log.lastIndex) sendTimeoutNow(raft);
-  else sendAppend(raft, transferee);
-  return taken;
-}
-
-function sendTimeoutNow(raft: Raft): void {
-  raft.send("MsgTimeoutNow", raft.leadTransferee, {});
 }
 
 /** The transport says that a member could not be reached: what was in flight may be lost. */
@@ -160,6 +140,7 @@ export function tickLeader(raft: Raft): void {
     raft.electionElapsed = 0;
     // Leadership that was not taken over by now stays, so that proposals can go on (thesis §3.10).
     raft.leadTransferee = 0n;
+    handOverIfRemoved(raft);
     if (raft.config.checkQuorum && !raft.tracker.takeQuorumActive(raft.id)) {
       becomeFollower(raft, raft.term, 0n);
       return;

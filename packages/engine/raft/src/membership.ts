@@ -9,7 +9,7 @@ import type { Raft } from "./raft.ts";
 import { answerConfirmedReads } from "./read-index.ts";
 import { broadcastAppend, maybeCommit } from "./replication.ts";
 import { type Dropped, dropped } from "./results.ts";
-import { becomeFollower } from "./roles.ts";
+import { handOverIfRemoved } from "./transfer.ts";
 import type { ConfChange, ConfChangeV2, ConfState, Snapshot } from "./types.ts";
 
 /**
@@ -48,14 +48,12 @@ export function applyConfChange(raft: Raft, change: ConfChange | ConfChangeV2): 
 function switchTo(raft: Raft, configuration: Configuration): void {
   raft.tracker.reconfigure(configuration, raft.log.lastIndex);
   if (raft.role !== "leader") return;
-  const isVoter = raft.tracker.isVoter(raft.id);
   // A smaller quorum may have more; and newcomers are to be told what there is.
-  if (isVoter) maybeCommit(raft);
+  maybeCommit(raft);
   broadcastAppend(raft);
   answerConfirmedReads(raft);
-  // A leader that is no voter any more has led its successors this far and steps down (§6, thesis §4.2.2).
-  if (!isVoter) becomeFollower(raft, raft.term, 0n);
-  else if (!raft.tracker.isVoter(raft.leadTransferee)) raft.leadTransferee = 0n;
+  if (!raft.tracker.isVoter(raft.leadTransferee)) raft.leadTransferee = 0n;
+  handOverIfRemoved(raft);
 }
 
 /** What a leader proposes when it may leave a joint configuration by itself; undefined if it may not. */
@@ -67,7 +65,8 @@ export function autoLeaveProposal(raft: Raft): Proposal | undefined {
 }
 
 /**
- * Restores a leader's snapshot at a follower, unless the follower has what it holds.
+ * Restores a leader's snapshot at a follower, unless the follower has what it holds. A snapshot from before the
+ * follower joined is as good as any: the log after it brings the follower in.
  *
  * @returns whether the log was replaced
  */

@@ -78,12 +78,13 @@ export class Raft {
     const { committed, lastIndex } = this.log;
     const commit = Math.max(hardState.commit, committed);
     if (commit > lastIndex) throw inconsistent(`commit ${commit} is after the last entry ${lastIndex}`);
-    if (hardState.term < this.log.lastEntryId.term)
-      throw inconsistent(`term ${hardState.term} is before that of the last entry ${this.log.lastEntryId.term}`);
     if (applied !== undefined && (applied < committed || applied > commit))
       throw inconsistent(`applied ${applied} is not between the snapshot ${committed} and commit ${commit}`);
-    this.term = hardState.term;
-    this.vote = hardState.vote;
+    // A crash between the writes of entries and of the hard state leaves entries of a term that the latter does not
+    // know. The member had not voted in that term, or its hard state would have been written before.
+    const lastTerm = this.log.lastEntryId.term;
+    this.term = Math.max(hardState.term, lastTerm);
+    this.vote = hardState.term < lastTerm ? 0n : hardState.vote;
     this.log.commitTo(commit);
     if (applied !== undefined) this.log.appliedTo(applied);
     this.resetElectionTimeout();

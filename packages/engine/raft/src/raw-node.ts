@@ -21,7 +21,7 @@ import { toConfState } from "./configuration.ts";
 import { acknowledgeVote, maybeCampaign } from "./election.ts";
 import type { Proposal } from "./entry.ts";
 import { forwardProposal, forwardRead, forwardTransfer } from "./follower.ts";
-import { onSnapshotStatus, onUnreachable, transferLeadership } from "./leader.ts";
+import { onSnapshotStatus, onUnreachable } from "./leader.ts";
 import { applyConfChange } from "./membership.ts";
 import type { ProgressState } from "./progress.ts";
 import { maybeAutoLeave, proposeAtLeader } from "./proposal.ts";
@@ -31,6 +31,7 @@ import { acknowledgeOwn, broadcastAppend, reduceUncommitted } from "./replicatio
 import { dropped, type ProposeResult, type StepResult, taken } from "./results.ts";
 import { becomeFollower } from "./roles.ts";
 import { step, tick } from "./step.ts";
+import { transferLeadership } from "./transfer.ts";
 import type { ConfChange, ConfChangeV2, ConfState, Entry, HardState, Message, Snapshot } from "./types.ts";
 
 /** What changes without being stored. */

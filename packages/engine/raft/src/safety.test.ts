@@ -1,0 +1,30 @@
+import { setVerifying } from "@conclave/base";
+import { describe, test } from "vitest";
+import { RandomCluster } from "./testing/random-cluster.ts";
+import { seededRandom } from "./testing/seeded-random.ts";
+
+setVerifying(true);
+
+// SEED=7 runs one seed again; RUNS=1000 runs many.
+const seed = process.env.SEED;
+const runs = Number(process.env.RUNS ?? 40);
+const seeds = seed === undefined ? Array.from({ length: runs }, (_, at) => at + 1) : [Number(seed)];
+
+const steps = 3000;
+
+describe("the safety properties hold whatever happens", () => {
+  for (const run of seeds) {
+    test(`SEED=${run}`, () => {
+      const random = seededRandom(run);
+      const cluster = new RandomCluster({
+        random,
+        voters: 1 + random.below(5),
+        newcomers: random.below(3),
+        preVote: random.below(4) > 0,
+        checkQuorum: random.below(4) > 0,
+      });
+      for (let at = 0; at < steps; at++) cluster.step();
+      cluster.converge();
+    });
+  }
+});
