@@ -100,7 +100,9 @@ function install() {
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return;
   console.error(`setup: installing the dependencies with ${pnpm}; the first time this takes a minute`);
   rmSync(stampFile, { force: true });
-  const args = ["--yes", "--prefer-offline", pnpm, "install", "--frozen-lockfile", "--prefer-offline"];
+  // By default npx needs 71 s to find out that there is no registry.
+  const npxOptions = ["--yes", "--prefer-offline", "--fetch-retry-mintimeout=1000", "--fetch-retry-factor=3"];
+  const args = [...npxOptions, pnpm, "install", "--frozen-lockfile", "--prefer-offline"];
   run("installing the dependencies (is the package registry reachable?)", "npx", args);
   writeFileSync(stampFile, stamp);
 }

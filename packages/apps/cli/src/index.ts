@@ -1,1 +1,2 @@
-export {};
+export { runConclavectl } from "./conclavectl.ts";
+export { type Io, processIo } from "./io.ts";

@@ -1,0 +1,22 @@
+import { readFileSync } from "node:fs";
+import type { CommandSpec } from "../command.ts";
+
+/** The API level spoken, and the etcdctl that this program stands in for. */
+const apiVersion = "3.6";
+
+/** `version`: the version of this program. */
+export const versionCommand: CommandSpec = {
+  names: ["version"],
+  usage: "",
+  description: "show the version of this program",
+  run({ io }) {
+    io.out(`etcdctl version: ${apiVersion}.0\nAPI version: ${apiVersion}\nconclavectl version: ${packageVersion()}\n`);
+  },
+};
+
+function packageVersion(): string {
+  const manifest: { readonly version: string } = JSON.parse(
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+  );
+  return manifest.version;
+}

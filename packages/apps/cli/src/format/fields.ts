@@ -1,0 +1,162 @@
+/** @module `-w fields`: one `"Name" : value` per line, after the names of etcd's client types. */
+import type {
+  DeleteRangeResponse,
+  PutResponse,
+  RangeResponse,
+  ResponseHeader,
+  ResponseOp,
+  StatusResponse,
+  TxnResponse,
+} from "@conclave/protocol/etcdserverpb";
+import { type Event, Event_EventType, type KeyValue } from "@conclave/protocol/mvccpb";
+import { formatDuration } from "../go/duration.ts";
+import { quoteBytes, quoteText } from "../go/quote.ts";
+import { alarmName } from "./alarm-name.ts";
+import type { EndpointAnswer, Formatter } from "./answers.ts";
+
+type Field = readonly [name: string, value: string | number | bigint | boolean];
+
+/** Makes the formatter of `-w fields`. */
+export function createFieldsFormatter(): Formatter {
+  return {
+    put: (response) => lines(put(response)),
+    get: (response) => lines(range(response)),
+    del: (response) => lines(deleteRange(response)),
+    txn: (response) => lines(txn(response)),
+    watch: ({ header: head, events }) => lines([...header(head), ...events.flatMap(event)]),
+    leaseGrant: ({ header: head, ID, TTL }) => lines([...header(head), ["ID", ID], ["TTL", TTL]]),
+    leaseRevoke: ({ response }) => lines(header(response.header)),
+    leaseKeepAlive: ({ header: head, ID, TTL }) => lines([...header(head), ["ID", ID], ["TTL", TTL]]),
+    leaseTimeToLive: ({ response: { header: head, ID, TTL, grantedTTL, keys } }) =>
+      lines([
+        ...header(head),
+        ["ID", ID],
+        ["TTL", TTL],
+        ["GrantedTTL", grantedTTL],
+        ...keys.map((key): Field => ["Key", quoteBytes(key)]),
+      ]),
+    leaseList: ({ header: head, leases }) => lines([...header(head), ...leases.map(({ ID }): Field => ["ID", ID])]),
+    memberList: ({ header: head, members }) =>
+      lines(header(head)) +
+      members
+        .map(({ ID, name, peerURLs, clientURLs, isLearner }) =>
+          block([
+            ["ID", ID],
+            ["Name", quoteText(name)],
+            ...peerURLs.map((url): Field => ["PeerURL", quoteText(url)]),
+            ...clientURLs.map((url): Field => ["ClientURL", quoteText(url)]),
+            ["IsLearner", isLearner],
+          ]),
+        )
+        .join(""),
+    alarm: ({ header: head, alarms }) =>
+      lines(head === undefined ? [] : header(head)) +
+      alarms
+        .map(({ memberID, alarm }) =>
+          block([
+            ["MemberID", memberID],
+            ["AlarmType", alarmName(alarm)],
+          ]),
+        )
+        .join(""),
+    endpointStatus: (list) => list.map(status).join(""),
+    endpointHealth: (list) =>
+      list
+        .map(({ endpoint, tookMs, error }) =>
+          block([
+            ["Endpoint", quoteText(endpoint)],
+            ["Health", error === undefined],
+            ["Took", formatDuration(tookMs)],
+            ["Error", error ?? ""],
+          ]),
+        )
+        .join(""),
+    endpointHashKv: (list) =>
+      list
+        .map(({ endpoint, response }) =>
+          block([...header(response.header), ["Endpoint", quoteText(endpoint)], ["Hash", response.hash]]),
+        )
+        .join(""),
+  };
+}
+
+function lines(fields: readonly Field[]): string {
+  return fields.map(([name, value]) => `"${name}" : ${value}\n`).join("");
+}
+
+function status({ endpoint, response }: EndpointAnswer<StatusResponse>): string {
+  return block([
+    ...header(response.header),
+    ["Version", quoteText(response.version)],
+    ["DBSize", response.dbSize],
+    ["Leader", response.leader],
+    ["IsLearner", response.isLearner],
+    ["RaftIndex", response.raftIndex],
+    ["RaftTerm", response.raftTerm],
+    ["RaftAppliedIndex", response.raftAppliedIndex],
+    ["Errors", `[${response.errors.join(" ")}]`],
+    ["Endpoint", quoteText(endpoint)],
+  ]);
+}
+
+/** Fields and an empty line after them. */
+function block(fields: readonly Field[]): string {
+  return `${lines(fields)}\n`;
+}
+
+function header(head: ResponseHeader | undefined): Field[] {
+  return [
+    ["ClusterID", head?.clusterId ?? 0n],
+    ["MemberID", head?.memberId ?? 0n],
+    ["Revision", head?.revision ?? 0],
+    ["RaftTerm", head?.raftTerm ?? 0],
+  ];
+}
+
+function keyValue(prefix: "" | "Prev", kv: KeyValue | undefined): Field[] {
+  if (kv === undefined) return [];
+  return [
+    [`${prefix}Key`, quoteBytes(kv.key)],
+    [`${prefix}CreateRevision`, kv.createRevision],
+    [`${prefix}ModRevision`, kv.modRevision],
+    [`${prefix}Version`, kv.version],
+    [`${prefix}Value`, quoteBytes(kv.value)],
+    [`${prefix}Lease`, kv.lease],
+  ];
+}
+
+function event({ type, kv, prevKv }: Event): Field[] {
+  const name = type === Event_EventType.DELETE ? "DELETE" : "PUT";
+  return [["Type", name], ...keyValue("Prev", prevKv), ...keyValue("", kv)];
+}
+
+function put(response: PutResponse): Field[] {
+  return [...header(response.header), ...keyValue("Prev", response.prevKv)];
+}
+
+function range({ header: head, kvs, more, count }: RangeResponse): Field[] {
+  return [...header(head), ...kvs.flatMap((kv) => keyValue("", kv)), ["More", more], ["Count", count]];
+}
+
+function deleteRange({ header: head, deleted, prevKvs }: DeleteRangeResponse): Field[] {
+  return [...header(head), ["Deleted", deleted], ...prevKvs.flatMap((kv) => keyValue("Prev", kv))];
+}
+
+function txn({ header: head, succeeded, responses }: TxnResponse): Field[] {
+  return [...header(head), ["Succeeded", succeeded], ...responses.flatMap(operation)];
+}
+
+function operation({ response }: ResponseOp): Field[] {
+  switch (response?.$case) {
+    case "responsePut":
+      return put(response.value);
+    case "responseRange":
+      return range(response.value);
+    case "responseDeleteRange":
+      return deleteRange(response.value);
+    case "responseTxn":
+      return txn(response.value);
+    case undefined:
+      return [];
+  }
+}

@@ -1,0 +1,99 @@
+import { type Command, Option } from "commander";
+import { CommandError, exitCodes } from "./exit.ts";
+import { booleanFlag, durationFlag, parseBool, textFlag } from "./flags.ts";
+
+/** The options that every command takes. */
+export interface GlobalFlags {
+  /** The servers, as the user gave them. */
+  readonly endpoints: readonly string[];
+  /** The output format. */
+  readonly writeOut: string;
+  /** Whether byte strings are shown in hexadecimal. */
+  readonly hex: boolean;
+  /** How long a connection may take to be made, in milliseconds. */
+  readonly dialTimeout: number;
+  /** How long a short command may take, in milliseconds. */
+  readonly commandTimeout: number;
+  /** Time between pings on an idle connection, in milliseconds. */
+  readonly keepaliveTime: number;
+  /** How long the answer to a ping may take, in milliseconds. */
+  readonly keepaliveTimeout: number;
+  /** File with the certificates of the authorities to trust. */
+  readonly cacert: string;
+  /** File with the client's certificate. */
+  readonly cert: string;
+  /** File with the key of the client's certificate. */
+  readonly key: string;
+  /** False to use TLS even where no certificates are named. */
+  readonly insecureTransport: boolean;
+  /** Whether the server's certificate is taken unseen. */
+  readonly insecureSkipTlsVerify: boolean;
+  /** Name, or `name:password`. */
+  readonly user: string;
+  /** Password, if it is not in `user`. */
+  readonly password: string;
+  /** Domain whose SRV records name the servers. */
+  readonly discoverySrv: string;
+  /** Suffix of the service's name in those records. */
+  readonly discoverySrvName: string;
+  /** Whether SRV records may name servers without TLS. */
+  readonly insecureDiscovery: boolean;
+  /** Accepted for etcdctl's sake. */
+  readonly debug: boolean;
+}
+
+/** The options that all commands take. */
+export const globalFlags: readonly Option[] = [
+  new Option("--endpoints <list>", "addresses of the servers, separated by commas")
+    .argParser(splitList)
+    .default(["127.0.0.1:2379"], "127.0.0.1:2379"),
+  textFlag("-w, --write-out <format>", "output format: fields, json, protobuf, simple, table", "simple"),
+  booleanFlag("--hex", "show byte strings in hexadecimal"),
+  durationFlag("dial-timeout", "how long connecting may take", "2s"),
+  durationFlag("command-timeout", "how long a short command may take", "5s"),
+  durationFlag("keepalive-time", "time between pings on an idle connection", "2s"),
+  durationFlag("keepalive-timeout", "how long the answer to a ping may take", "6s"),
+  textFlag("--cacert <file>", "trust servers whose certificate these authorities signed"),
+  textFlag("--cert <file>", "identify to the server with this certificate"),
+  textFlag("--key <file>", "the key of the certificate"),
+  booleanFlag("--insecure-transport", "talk without TLS (=false: with TLS even if no certificate is named)", true),
+  booleanFlag("--insecure-skip-tls-verify", "take any certificate; for tests only"),
+  textFlag("--user <name[:password]>", "who to be"),
+  textFlag("--password <password>", "the password of --user"),
+  textFlag("-d, --discovery-srv <domain>", "find the servers by this domain's SRV records"),
+  textFlag("--discovery-srv-name <name>", "suffix of the service's name in the SRV records"),
+  booleanFlag("--insecure-discovery", "accept servers without TLS from SRV records", true),
+  booleanFlag("--debug", "accepted, no effect"),
+];
+
+/**
+ * The options that all commands take: from the command line, else from the environment (`CONCLAVECTL_ENDPOINTS`
+ * before `ETCDCTL_ENDPOINTS`, and so on), else the defaults.
+ *
+ * @throws {@link CommandError} naming the variable whose value cannot be read
+ */
+export function readGlobalFlags(program: Command, env: Readonly<Record<string, string | undefined>>): GlobalFlags {
+  for (const option of program.options) {
+    const name = option.attributeName();
+    if (option.negate || program.getOptionValueSource(name) === "cli") continue;
+    const suffix = option.name().toUpperCase().replaceAll("-", "_");
+    const variable = [`CONCLAVECTL_${suffix}`, `ETCDCTL_${suffix}`].find((candidate) => env[candidate]);
+    if (variable === undefined) continue;
+    program.setOptionValueWithSource(name, readVariable(option, variable, env[variable] ?? ""), "env");
+  }
+  return program.opts<GlobalFlags & Record<string, unknown>>();
+}
+
+function readVariable(option: Option, variable: string, text: string): unknown {
+  try {
+    if (option.isBoolean()) return parseBool(text);
+    return option.parseArg === undefined ? text : option.parseArg(text, undefined);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(exitCodes.failure, `environment variable ${variable}: ${reason}`, { cause: error });
+  }
+}
+
+function splitList(text: string): string[] {
+  return text.split(",").filter((item) => item !== "");
+}

@@ -1,0 +1,88 @@
+import { Command } from "commander";
+import { addFlags, afterSeparator, muted } from "./arguments.ts";
+import type { CommandGroup, CommandSpec, Invocation } from "./command.ts";
+import { alarmGroup } from "./commands/alarm.ts";
+import { compactionCommand } from "./commands/compaction.ts";
+import { defragCommand } from "./commands/defrag.ts";
+import { delCommand } from "./commands/del.ts";
+import { electCommand } from "./commands/elect.ts";
+import { endpointGroup } from "./commands/endpoint.ts";
+import { getCommand } from "./commands/get.ts";
+import { leaseGroup } from "./commands/lease.ts";
+import { lockCommand } from "./commands/lock.ts";
+import { memberGroup } from "./commands/member.ts";
+import { putCommand } from "./commands/put.ts";
+import { txnCommand } from "./commands/txn.ts";
+import { versionCommand } from "./commands/version.ts";
+import { watchCommand } from "./commands/watch.ts";
+import { CommandError, exitCodes } from "./exit.ts";
+import { globalFlags } from "./global-flags.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: each command has its own type of options.
+type AnyCommand = CommandSpec<any>;
+
+const commands: readonly AnyCommand[] = [
+  compactionCommand,
+  defragCommand,
+  delCommand,
+  electCommand,
+  getCommand,
+  lockCommand,
+  putCommand,
+  txnCommand,
+  versionCommand,
+  watchCommand,
+];
+const groups: readonly CommandGroup[] = [alarmGroup, endpointGroup, leaseGroup, memberGroup];
+
+/** Runs the command that the arguments name. */
+export type Dispatch = (command: AnyCommand, invocation: Invocation<object>) => Promise<void>;
+
+/**
+ * The tree of the commands.
+ *
+ * @param args - the arguments that it will be given, in which `--` is looked for
+ */
+export function createProgram(args: readonly string[], out: (text: string) => void, dispatch: Dispatch): Command {
+  const separated = afterSeparator(args);
+  const add = (parent: Command, spec: AnyCommand) => {
+    const command = leaf(parent, spec);
+    command.action((operands: string[]) => dispatch(spec, { operands, separated, options: command.optsWithGlobals() }));
+  };
+  const program = new Command("conclavectl").description("A command line client of Conclave and etcd.");
+  prepare(program, out);
+  addFlags(program, globalFlags);
+  program
+    .argument("[command...]")
+    .usage("[options] <command>")
+    .action((operands: string[]) => {
+      if (operands[0] === undefined) program.outputHelp();
+      else
+        throw new CommandError(exitCodes.failure, `unknown command ${JSON.stringify(operands[0])} for "conclavectl"`);
+    });
+  for (const spec of commands) add(program, spec);
+  for (const group of groups) {
+    const parent = program.command(group.name).description(group.description);
+    addFlags(parent, group.flags ?? []);
+    parent
+      .argument("[command...]")
+      .usage("<command>")
+      .action(() => parent.outputHelp());
+    for (const spec of group.commands) add(parent, spec);
+  }
+  return program;
+}
+
+function leaf(parent: Command, { names: [name, ...aliases], usage, description, flags }: AnyCommand): Command {
+  const command = parent.command(name).aliases(aliases).description(description);
+  command.argument("[operands...]").usage(`[options] ${usage}`.trim());
+  addFlags(command, flags ?? []);
+  return command;
+}
+
+/** Settings that the commands below inherit. */
+function prepare(command: Command, out: (text: string) => void): void {
+  muted(command);
+  command.configureOutput({ writeOut: out, writeErr: () => undefined });
+  command.helpOption("-h, --help", "show this").helpCommand("help [command]", "show the help of a command");
+}

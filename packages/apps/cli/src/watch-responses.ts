@@ -1,0 +1,81 @@
+import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ClientTransport, TransportError } from "@conclave/client";
+import { GrpcStatus } from "@conclave/protocol";
+import { WatchCreateRequest, WatchRequest, WatchResponse } from "@conclave/protocol/etcdserverpb";
+
+/**
+ * Opens a watch whose responses are the server's own, whole with their headers. It outlives the connection, going
+ * on after what it has told, and ends after a response that cancels it. An abort makes the iteration throw.
+ */
+export type WatchResponses = (
+  request: Partial<WatchCreateRequest>,
+  signal?: AbortSignal,
+) => AsyncIterable<WatchResponse>;
+
+const path = "/etcdserverpb.Watch/Watch";
+const reconnectMs = 250;
+const bufferedResponsesMax = 64;
+
+/**
+ * Makes {@link WatchResponses} of a transport.
+ *
+ * @param addresses - the servers, at least one; another one is asked after a connection is lost
+ */
+export function createWatchResponses(transport: ClientTransport, addresses: readonly string[]): WatchResponses {
+  return async function* watch(partial, signal) {
+    const request = WatchCreateRequest.fromPartial(partial);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const endpoint = addresses[attempt % addresses.length] ?? "";
+        for await (const response of openWatch(transport, { endpoint, request, signal })) {
+          request.startRevision = nextRevision(response, request.startRevision);
+          if (response.created && !response.canceled) continue;
+          yield response;
+          if (response.canceled) return;
+        }
+      } catch (error) {
+        if (!(error instanceof TransportError && error.status === GrpcStatus.Unavailable)) throw error;
+      }
+      await sleep(reconnectMs, undefined, signal === undefined ? {} : { signal });
+    }
+  };
+}
+
+/** Where to go on after a response if the connection is lost. */
+function nextRevision({ events, created, header }: WatchResponse, current: bigint): bigint {
+  const last = events.at(-1)?.kv?.modRevision;
+  if (last !== undefined) return BigInt(last) + 1n;
+  return created && current === 0n && header !== undefined ? BigInt(header.revision) + 1n : current;
+}
+
+interface OpenWatch {
+  readonly endpoint: string;
+  readonly request: WatchCreateRequest;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The responses of one stream; leaving the iteration ends it. */
+function openWatch(transport: ClientTransport, { endpoint, request, signal }: OpenWatch): AsyncIterable<WatchResponse> {
+  const responses = new Readable({
+    objectMode: true,
+    highWaterMark: bufferedResponsesMax,
+    ...(signal === undefined ? {} : { signal }),
+    read: () => stream.resume(),
+    destroy(error, done) {
+      stream.cancel();
+      done(error);
+    },
+  });
+  const stream = transport.stream(
+    { endpoint, path, metadata: {} },
+    {
+      onMessage(bytes) {
+        if (!responses.push(WatchResponse.decode(bytes))) stream.pause();
+      },
+      onEnd: (error) => (error === undefined ? responses.push(null) : responses.destroy(error)),
+    },
+  );
+  stream.write(WatchRequest.encode({ requestUnion: { $case: "createRequest", value: request } }).finish());
+  return responses;
+}
