@@ -73,6 +73,8 @@ export class Dispatcher {
       );
     const call = new RpcCall(stream, { head, callHead, route, settings: this.#settings });
     this.#openCalls.add(call);
+    call.startDeadline();
+    if (call.over !== undefined) return ignoring;
     return serveCall(call, route.method, this.#settings.maxRequestBytes);
   }
 }

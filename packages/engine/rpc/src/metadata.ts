@@ -16,7 +16,7 @@ export interface Metadata {
   names(): readonly string[];
 }
 
-const reserved: ReadonlySet<string> = new Set(["content-type", "te", "user-agent"]);
+const reserved: ReadonlySet<string> = new Set(["accept-encoding", "content-type", "te", "user-agent"]);
 
 function isOfTheCaller(name: string): boolean {
   return !name.startsWith(":") && !name.startsWith("grpc-") && !reserved.has(name);

@@ -69,7 +69,7 @@ export class RpcCall implements ServerCall, ResponseSink {
   readonly #start: CallStart;
   readonly #counters: MethodCounters;
   readonly deadlineMs: number | undefined;
-  readonly #deadlineTimer: NodeJS.Timeout | undefined;
+  #deadlineTimer: NodeJS.Timeout | undefined;
   #metadata: Metadata | undefined;
   #headers: Record<string, string> | undefined;
   #trailers: Record<string, string> | undefined;
@@ -85,9 +85,16 @@ export class RpcCall implements ServerCall, ResponseSink {
     this.#counters = start.route.counters;
     this.#counters.started++;
     const { timeoutMs } = start.callHead;
-    if (timeoutMs === undefined) return;
-    this.deadlineMs = performance.now() + timeoutMs;
-    if (timeoutMs <= timerMsMax) this.#deadlineTimer = setTimeout(() => this.#onDeadline(), timeoutMs);
+    this.deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+  }
+
+  /** Starts the clock of the deadline. A call whose time was up when it was sent is over at once. */
+  startDeadline(): void {
+    const { timeoutMs } = this.#start.callHead;
+    if (timeoutMs === undefined || timeoutMs > timerMsMax) return;
+    const onDeadline = (): void => this.refuse(new RpcError(GrpcStatus.DeadlineExceeded, "context deadline exceeded"));
+    if (timeoutMs === 0) onDeadline();
+    else this.#deadlineTimer = setTimeout(onDeadline, timeoutMs);
   }
 
   get path(): string {
@@ -243,10 +250,6 @@ export class RpcCall implements ServerCall, ResponseSink {
     const reason = new RpcError(GrpcStatus.Canceled, "context canceled");
     this.#end(reason, GrpcStatus.Canceled);
     this.#abort(reason);
-  }
-
-  #onDeadline(): void {
-    this.refuse(new RpcError(GrpcStatus.DeadlineExceeded, "context deadline exceeded"));
   }
 
   /** What a handler throws because its signal aborted is no fault of the program. */
