@@ -12,6 +12,7 @@ import { KeepAliveLoop } from "./keep-alive-loop.ts";
 import { type BytesInput, type RangeInput, toBytes } from "./key-range.ts";
 import { createKeyspace, type Keyspace } from "./keyspace.ts";
 import { createKv, type Kv } from "./kv.ts";
+import { createKvCalls } from "./kv-calls.ts";
 import { createLeases, type Leases } from "./lease.ts";
 import { createMaintenance, type Maintenance } from "./maintenance.ts";
 import { createRawServices, type RawServices } from "./raw.ts";
@@ -152,7 +153,7 @@ interface Shared {
 
 function createView(shared: Shared, space: Keyspace): ClientView {
   const { ports, floor } = shared;
-  const kv = createKv(ports, space, floor);
+  const kv = createKv(createKvCalls(ports, floor), space);
   return {
     ...kv,
     lease: createLeases(ports, space),

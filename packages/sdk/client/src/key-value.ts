@@ -15,7 +15,8 @@ export interface ResponseHeader {
   readonly raftTerm: number;
 }
 
-const emptyHeader: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
+/** The header of an answer that has none. */
+export const emptyHeader: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
 
 /** The header of a response; zeros where the member left it out. */
 export function headerOf(response: { readonly header: WireHeader | undefined }): ResponseHeader {

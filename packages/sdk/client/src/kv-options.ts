@@ -154,6 +154,8 @@ const rangeSchema = z.strictObject({
 });
 
 const mutationFields = { ...callFields, idempotent: flag };
+/** The shape of {@link MutationOptions}. */
+export const mutationSchema: z.ZodType = z.strictObject(mutationFields);
 const putSchema = z.strictObject({
   ...mutationFields,
   lease: id64.optional(),

@@ -1,15 +1,16 @@
 /** @module Keys and values: reads, writes, transactions. */
-import type { RangeRequest, ResponseOp, TxnRequest, TxnResponse } from "@conclave/protocol/etcdserverpb";
 import * as z from "zod";
 import type { CallOptions } from "./call-scope.ts";
 import { type BytesInput, isSingleKey, type KeyRange, keyAfter, type RangeInput, singleKey } from "./key-range.ts";
-import { headerOf, type KeyValue, type ResponseHeader } from "./key-value.ts";
+import { emptyHeader, headerOf, type KeyValue, type ResponseHeader } from "./key-value.ts";
 import type { Keyspace } from "./keyspace.ts";
+import type { KvCalls } from "./kv-calls.ts";
 import {
   type DeleteOptions,
   type DeleteResult,
   type GetOptions,
   type MutationOptions,
+  mutationSchema,
   type PutOptions,
   type PutResult,
   type RangeOptions,
@@ -21,11 +22,8 @@ import {
   toRangeRequest,
   toRangeResult,
 } from "./kv-options.ts";
-import { compactMethod, deleteRangeMethod, putMethod, rangeMethod, txnMethod } from "./methods.ts";
 import type { Op } from "./op.ts";
-import type { RevisionFloor } from "./revision-floor.ts";
 import { createTxn, type Txn } from "./txn.ts";
-import { type CallPlan, type CallPorts, type Effect, runUnary } from "./unary-run.ts";
 import { bytesInput, callFields, count, validate } from "./validate.ts";
 
 /** What a scan can be told. */
@@ -78,69 +76,21 @@ const scanSchema = z.strictObject({
   serializable: z.boolean().optional(),
 });
 const compactSchema = z.strictObject({ ...callFields, physical: z.boolean().optional() });
-const mutationSchema = z.strictObject({ ...callFields, idempotent: z.boolean().optional() });
 const pageSizeDefault = 1_000;
 
-/** What a call costs when it is repeated. */
-function effectOf(options: { readonly idempotent?: boolean | undefined; readonly readOnly?: boolean }): Effect {
-  if (options.readOnly === true) return "read";
-  return options.idempotent === true ? "idempotent" : "mutation";
-}
-
 /** The keys and values of a space. */
-export function createKv(ports: CallPorts, space: Keyspace, floor: RevisionFloor): Kv {
-  const seen = <Response extends Parameters<typeof headerOf>[0]>(response: Response): Response => {
-    floor.observe(headerOf(response));
-    return response;
-  };
-  const readRange = async (request: RangeRequest, options: RangeOptions) => {
-    const guarded = request.serializable && request.revision === 0n && options.monotonic !== false;
-    const plan: CallPlan<{ readonly header: Parameters<typeof headerOf>[0]["header"] }> = {
-      ...options,
-      effect: "read",
-      requireLeader: !request.serializable,
-      check: guarded ? (response) => floor.check(headerOf(response)) : undefined,
-    };
-    return seen(await runUnary(ports, rangeMethod, request, plan));
-  };
-  const runTxn = async (
-    request: TxnRequest,
-    options: MutationOptions & { readonly readOnly: boolean },
-  ): Promise<TxnResponse> => seen(await runUnary(ports, txnMethod, request, { ...options, effect: effectOf(options) }));
-  const range = async (input: RangeInput, options: RangeOptions = {}): Promise<RangeResult> => {
-    const response = await readRange(toRangeRequest(input, options, space), options);
+export function createKv(calls: KvCalls, space: Keyspace): Kv {
+  const range: Kv["range"] = async (input, options = {}) => {
+    const response = await calls.range(toRangeRequest(input, options, space), options);
     return toRangeResult(response, space, headerOf(response));
   };
-  const get = async (key: BytesInput, options?: GetOptions): Promise<KeyValue | undefined> => {
+  const get: Kv["get"] = async (key, options) => {
     validate(bytesInput, key, "key");
     return (await range(key, options)).kvs[0];
   };
-  const pages = (input: RangeInput, options: ScanOptions = {}): AsyncIterable<RangeResult> => {
+  const pages: Kv["pages"] = (input, options = {}) => {
     validate(scanSchema, options, "options of a scan");
     return pagesOf(range, input, options);
-  };
-  const runOp = async (
-    request: NonNullable<ReturnType<Op<unknown>["encode"]>["request"]>,
-    plan: MutationOptions & { readonly readOnly: boolean },
-  ): Promise<ResponseOp> => {
-    const call = { ...plan, effect: effectOf(plan) };
-    switch (request.$case) {
-      case "requestRange":
-        return { response: { $case: "responseRange", value: await readRange(request.value, plan) } };
-      case "requestPut":
-        return {
-          response: { $case: "responsePut", value: seen(await runUnary(ports, putMethod, request.value, call)) },
-        };
-      case "requestDeleteRange":
-        return {
-          response: {
-            $case: "responseDeleteRange",
-            value: seen(await runUnary(ports, deleteRangeMethod, request.value, call)),
-          },
-        };
-      case "requestTxn":
-        return { response: { $case: "responseTxn", value: await runTxn(request.value, plan) } };
-    }
   };
   return {
     get,
@@ -151,36 +101,27 @@ export function createKv(ports: CallPorts, space: Keyspace, floor: RevisionFloor
       for await (const page of pages(input, options)) yield* page.kvs;
     },
     async put(key, value, options = {}) {
-      const request = toPutRequest(key, value, options, space);
-      const response = seen(await runUnary(ports, putMethod, request, { ...options, effect: effectOf(options) }));
+      const response = await calls.put(toPutRequest(key, value, options, space), options);
       return toPutResult(response, space, headerOf(response));
     },
     async delete(input, options = {}) {
-      const request = toDeleteRequest(input, options, space);
-      const response = seen(
-        await runUnary(ports, deleteRangeMethod, request, { ...options, effect: effectOf(options) }),
-      );
+      const response = await calls.deleteRange(toDeleteRequest(input, options, space), options);
       return toDeleteResult(response, space, headerOf(response));
     },
-    txn: () => createTxn(runTxn, space),
+    txn: () => createTxn((request, options) => calls.txn(request, options), space),
     async do(operation, options = {}) {
       validate(mutationSchema, options, "options of an operation");
-      const { request } = operation.encode(space);
-      if (request === undefined) throw new TypeError("An operation has a request");
-      const response = await runOp(request, { ...options, readOnly: operation.readOnly });
+      const response = await calls.run(operation.encode(space), { ...options, readOnly: operation.readOnly });
       return operation.decode(response, space, emptyHeader);
     },
     async compact(revision, options = {}) {
       validate(count, revision, "revision");
       validate(compactSchema, options, "options of a compaction");
-      const request = { revision: BigInt(revision), physical: options.physical ?? false };
-      return headerOf(await runUnary(ports, compactMethod, request, { ...options, effect: "mutation" }));
+      const { physical = false, ...rest } = options;
+      return headerOf(await calls.compact({ revision: BigInt(revision), physical }, rest));
     },
   };
 }
-
-/** The header of an answer outside of a transaction, which carries its own. */
-const emptyHeader: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
 
 async function* pagesOf(range: Kv["range"], input: RangeInput, options: ScanOptions): AsyncGenerator<RangeResult> {
   const { pageSize = pageSizeDefault, ...rest } = options;

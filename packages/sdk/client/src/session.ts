@@ -69,6 +69,7 @@ export interface SessionPorts {
 /** The default time to live of sessions, in seconds. */
 export const ttlSecDefault = 15;
 const marginMsMax = 2_000;
+const timerStepMs = 1;
 
 const sessionSchema = z.strictObject({
   ...callFields,
@@ -220,7 +221,8 @@ class LeaseSession implements Session {
   #armTimer(): void {
     const { clock, scheduler } = this.#made.ports;
     this.#timer?.cancel();
-    const leftMs = Math.max(0, this.#deadlineMs - clock.monotonicMs());
+    // Times are rounded, and a timer may fire early: without a step it could be set for now for ever.
+    const leftMs = Math.max(timerStepMs, this.#deadlineMs - clock.monotonicMs());
     // After a pause of the process an answer may be waiting in the socket: it is read first.
     this.#timer = scheduler.after(leftMs, () => scheduler.atTurnEnd(() => this.#onDeadline()));
   }

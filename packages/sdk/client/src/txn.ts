@@ -4,8 +4,9 @@ import type { Compare } from "./compare.ts";
 import { ConclaveError } from "./conclave-error.ts";
 import { headerOf, type ResponseHeader } from "./key-value.ts";
 import type { Keyspace } from "./keyspace.ts";
-import { innerHeader, type MutationOptions } from "./kv-options.ts";
+import { innerHeader, type MutationOptions, mutationSchema } from "./kv-options.ts";
 import { type Op, type OpResult, responseOf } from "./op.ts";
+import { validate } from "./validate.ts";
 
 /** The answers of operations, each at the place of its operation. */
 export type OpResults<Ops extends readonly Op<unknown>[]> = { readonly [Index in keyof Ops]: OpResult<Ops[Index]> };
@@ -91,6 +92,7 @@ function txnOf<Then extends readonly Op<unknown>[], Else extends readonly Op<unk
       return toTxnResult(parts, txn, inner, innerHeader(txn, header));
     },
     async commit(options = {}) {
+      validate(mutationSchema, options, "options of a transaction");
       const response = await run(toTxnRequest(parts, space), { ...options, readOnly });
       return toTxnResult(parts, response, space, headerOf(response));
     },

@@ -50,6 +50,8 @@ interface Registration {
 
 const reconnectBackoff: Backoff = { firstMs: 100, maxMs: 5_000 };
 const stallMsMax = 300_000;
+/** Timers may fire this much early, and times are rounded: without it a timer could be set for now for ever. */
+const timerStepMs = 1;
 const noWatchId = -1n;
 
 /** Statuses after which another try, on any member, ends the same way. */
@@ -224,7 +226,7 @@ export class WatchMux {
     this.#stallTimer?.cancel();
     const patienceMs = Math.min(stallMsMax, this.#stallMs * 2 ** Math.min(this.#stalls, 10));
     const { scheduler, clock } = this.#ports;
-    const dueMs = Math.max(0, this.#quietSinceMs + patienceMs - clock.monotonicMs());
+    const dueMs = Math.max(timerStepMs, this.#quietSinceMs + patienceMs - clock.monotonicMs());
     this.#stallTimer = scheduler.after(
       dueMs,
       // After a pause of the process frames may be waiting in the socket: they are read first.
@@ -236,7 +238,7 @@ export class WatchMux {
   #onStallTimer(patienceMs: number): void {
     if (this.#stream === undefined) return;
     const quietMs = this.#ports.clock.monotonicMs() - this.#quietSinceMs;
-    if (quietMs >= patienceMs) {
+    if (quietMs > patienceMs - timerStepMs) {
       if (this.#probing) {
         this.#stalls++;
         this.#onStreamEnd(
