@@ -15,6 +15,8 @@ export interface HistoryQuery {
   readonly toRevision: number;
   /** Changes after which reading stops at the next revision; one revision is never divided. */
   readonly limit: number;
+  /** Bytes of stored changes after which reading stops likewise; default: no limit. */
+  readonly limitBytes?: number;
   /** Whether the events of a key, a binary string, are wanted. */
   accepts(key: string): boolean;
 }
@@ -33,12 +35,15 @@ export function readHistory(state: StoreState, previous: PreviousValues, query: 
   const events: StoreEvent[] = [];
   const slab = new ByteSlab();
   const scan = { start: revisionKey(query.fromRevision, 0), end: revisionKey(query.toRevision, 0) };
+  const { limit, limitBytes = Number.POSITIVE_INFINITY } = query;
   let read = 0;
+  let readBytes = 0;
   let last = query.fromRevision;
   for (const [entryKey, value] of state.backend.scan("key", scan)) {
     const main = revisionMain(entryKey);
-    if (read >= query.limit && main !== last) return { events, nextRevision: main };
+    if ((read >= limit || readBytes >= limitBytes) && main !== last) return { events, nextRevision: main };
     read++;
+    readBytes += value.length;
     last = main;
     const key = binaryString(decodeKey(value));
     if (query.accepts(key)) events.push(eventOf({ key, main, entryKey, value }, previous, slab));
