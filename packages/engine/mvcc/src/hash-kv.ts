@@ -91,7 +91,7 @@ export class CompactionHashes {
 /**
  * Computes the checksum of the history up to a revision, slice by slice. A compaction meanwhile starts it again.
  *
- * @param revision - 0 for the current one
+ * @param revision - 0 for the current one; below it, as in etcd, nothing is covered
  * @throws {@link MvccError} `FUTURE_REVISION`; `COMPACTED`, also between slices
  */
 export function* hashKvSlices(
@@ -104,7 +104,7 @@ export function* hashKvSlices(
   const hashRevision = revision === 0 ? state.currentRevision : revision;
   for (;;) {
     if (hashRevision > state.currentRevision) throw new MvccError("FUTURE_REVISION");
-    if (hashRevision < state.compactRevision) throw new MvccError("COMPACTED");
+    if (revision > 0 && revision < state.compactRevision) throw new MvccError("COMPACTED");
     const hash = yield* hashUnlessCompacted(state, hashRevision);
     if (hash !== undefined) return hash;
   }
@@ -118,7 +118,7 @@ function* hashUnlessCompacted(state: StoreState, hashRevision: number): Generato
     keeps: (key, revision) => isLiveRevision(state.index.get(key), revision, hashRevision),
     keepsNothing: !state.index.some((history) => history.liveAt(hashRevision) !== undefined),
   });
-  const end = revisionKey(hashRevision + 1, 0);
+  const end = revisionKey(Math.max(hashRevision, 0) + 1, 0);
   let start: Uint8Array | undefined = revisionKey(0, 0);
   while (start !== undefined) {
     start = hashSome(state, hasher, start, end);
