@@ -216,6 +216,8 @@ class NodeStream implements TransportStream {
   }
 
   onEnd(): void {
+    // A stream that was reset, or lost with its connection, also ends for its reader; "close" tells the truth.
+    if (this.#isGone) return;
     this.#requestEnded = true;
     this.receiver?.onEnd();
   }
