@@ -4,8 +4,9 @@ import { isConclaveError } from "./conclave-error.ts";
 import { allKeys, prefix } from "./key-range.ts";
 import { connectionLost } from "./testing/fake-network.ts";
 import { type ModelCluster, modelCluster } from "./testing/model-client.ts";
-import { wireFailure } from "./testing/model-member.ts";
+
 import type { ModelStore } from "./testing/model-store.ts";
+import { wireFailure } from "./testing/wire-failure.ts";
 import type { WatchBatch } from "./watch-batch.ts";
 import type { Watcher } from "./watcher.ts";
 

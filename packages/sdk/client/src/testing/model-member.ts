@@ -1,6 +1,6 @@
 /** @module A member over a {@link ModelStore}: as awkward as the protocol allows, frame by frame on virtual time. */
 import type { Scheduler } from "@conclave/base";
-import { GrpcStatus, WireError, type WireErrorName } from "@conclave/protocol";
+import { GrpcStatus } from "@conclave/protocol";
 import {
   RangeRequest,
   RangeResponse,
@@ -13,7 +13,9 @@ import {
 import type { Event } from "@conclave/protocol/mvccpb";
 import { TransportError, type UnaryCall } from "../transport.ts";
 import { connectionLost, type FakeMember, type FakeStream } from "./fake-network.ts";
+import type { ModelLessor } from "./model-lessor.ts";
 import { inRange, type ModelStore } from "./model-store.ts";
+import { wireFailure } from "./wire-failure.ts";
 
 /** How awkward the member is. */
 export interface ModelMemberOptions {
@@ -33,15 +35,10 @@ interface ModelWatch {
   next: number;
 }
 
-/** The error that a member answers with. */
-export function wireFailure(name: WireErrorName): TransportError {
-  const { status, message } = new WireError(name);
-  return new TransportError(status, message);
-}
-
 /** A member of a cluster of models: all members share the store. */
 export class ModelMember implements FakeMember {
   readonly #store: ModelStore;
+  readonly #lessor: ModelLessor;
   readonly #scheduler: Scheduler;
   readonly #options: ModelMemberOptions;
   /** The requests to create a watch, in order. */
@@ -51,13 +48,20 @@ export class ModelMember implements FakeMember {
   /** Whether requests for progress are answered. */
   answersProgress = true;
 
-  constructor(store: ModelStore, scheduler: Scheduler, options: ModelMemberOptions = {}) {
+  constructor(
+    { store, lessor }: { readonly store: ModelStore; readonly lessor: ModelLessor },
+    scheduler: Scheduler,
+    options: ModelMemberOptions = {},
+  ) {
     this.#store = store;
+    this.#lessor = lessor;
     this.#scheduler = scheduler;
     this.#options = options;
   }
 
   unary(call: UnaryCall): Uint8Array {
+    const answer = this.#lessor.unary(call);
+    if (answer !== undefined) return answer;
     switch (call.path) {
       case "/etcdserverpb.KV/Range":
         return this.#range(RangeRequest.decode(call.request));
@@ -71,7 +75,8 @@ export class ModelMember implements FakeMember {
   }
 
   stream(stream: FakeStream): void {
-    new ModelWatchStream(this, stream, this.#store, this.#scheduler, this.#options);
+    if (stream.path === "/etcdserverpb.Lease/LeaseKeepAlive") this.#lessor.keepAlive(stream);
+    else new ModelWatchStream(this, stream, this.#store, this.#scheduler, this.#options);
   }
 
   #header(): ResponseHeader {
