@@ -2,14 +2,12 @@
  * @module A real etcd on the loopback interface, for comparisons. Its binary comes from Debian's package
  * `etcd-server` (3.4) or from `tools/fetch-etcd-3.5.sh` (3.5).
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { freePorts, type ServerProcess, singleMemberFlags, startServerProcess } from "./server-process.ts";
 
 /** The lines of etcd that can be had as an oracle. */
 export type EtcdVersion = "3.4" | "3.5";
@@ -23,24 +21,14 @@ export interface EtcdOptions {
 }
 
 /** A running etcd. Disposing of it kills it and removes its data. */
-export interface EtcdProcess extends AsyncDisposable {
+export interface EtcdProcess extends ServerProcess, AsyncDisposable {
   /** Where it serves clients, as `127.0.0.1:port`. */
   readonly endpoint: string;
   /** The same as a URL, as `http://127.0.0.1:port`. */
   readonly url: string;
   /** Its data directory, a temporary one. */
   readonly dataDir: string;
-  /** Its process id; another one after {@link EtcdProcess.restart}. */
-  readonly pid: number;
-  /** Sends a signal (default `"SIGKILL"`) and resolves when the process has ended. */
-  kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Starts it again on the same ports and data, killing it first if it runs; resolves when it serves. */
-  restart(): Promise<void>;
 }
-
-const startTimeoutMs = 30_000;
-const pollMs = 25;
-const logCharsMax = 20_000;
 
 /** Where the binary of a line is, or undefined if it is not there. */
 function binaryOf(version: EtcdVersion): string | undefined {
@@ -96,85 +84,15 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdProcess>
   const [clientPort, peerPort] = await freePorts(2);
   const url = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
-  const args = [
-    "--name=etcd",
-    `--data-dir=${dataDir}`,
-    `--listen-client-urls=${url}`,
-    `--advertise-client-urls=${url}`,
-    `--listen-peer-urls=${peerUrl}`,
-    `--initial-advertise-peer-urls=${peerUrl}`,
-    `--initial-cluster=etcd=${peerUrl}`,
-    ...(options.flags ?? []),
-  ];
-  let run = await launch(binary, args, url);
-  return {
+  const flags = singleMemberFlags({ name: "etcd", dataDir, clientUrl: url, peerUrl });
+  const server = await startServerProcess({ name: "etcd", binary, args: [...flags, ...(options.flags ?? [])], url });
+  return Object.assign(server, {
     endpoint: `127.0.0.1:${clientPort}`,
     url,
     dataDir,
-    get pid() {
-      return run.pid ?? 0;
-    },
-    kill: (signal = "SIGKILL") => end(run, signal),
-    async restart() {
-      await end(run, "SIGKILL");
-      run = await launch(binary, args, url);
-    },
     async [Symbol.asyncDispose]() {
-      await end(run, "SIGKILL");
+      await server.kill();
       await rm(dataDir, { recursive: true, force: true });
     },
-  };
-}
-
-async function launch(binary: string, args: readonly string[], url: string): Promise<ChildProcess> {
-  const run = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH } });
-  let log = "";
-  const record = (text: unknown) => {
-    log = `${log}${text}`.slice(-logCharsMax);
-  };
-  run.on("error", record);
-  run.stdout.on("data", record);
-  run.stderr.on("data", record);
-  const deadline = performance.now() + startTimeoutMs;
-  while (!(await serves(url))) {
-    if (hasEnded(run)) throw new Error(`Cannot start etcd as it ended with ${run.exitCode ?? run.signalCode}:\n${log}`);
-    if (performance.now() > deadline) {
-      await end(run, "SIGKILL");
-      throw new Error(`Cannot start etcd as it does not serve after ${startTimeoutMs} ms:\n${log}`);
-    }
-    await sleep(pollMs);
-  }
-  return run;
-}
-
-async function serves(url: string): Promise<boolean> {
-  try {
-    const reply = await fetch(`${url}/health`, { signal: AbortSignal.timeout(1_000) });
-    return (await reply.text()).includes('"true"');
-  } catch {
-    return false;
-  }
-}
-
-function hasEnded(run: ChildProcess): boolean {
-  return run.pid === undefined || run.exitCode !== null || run.signalCode !== null;
-}
-
-async function end(run: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (hasEnded(run)) return;
-  const ended = once(run, "exit");
-  run.kill(signal);
-  await ended;
-}
-
-/** Loopback ports that are free now. All are held open until the last is known, so that they differ. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(servers.map((server) => once(server.listen(0, "127.0.0.1"), "listening")));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
   });
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }

@@ -1,1 +1,7 @@
-export {};
+export type { MemberConfig, MemberConfigInput } from "./config.ts";
+export type { Log, LogFields } from "./log.ts";
+export { silentLog } from "./log.ts";
+// For the simulation and for front ends of one's own.
+export { Member, type MemberPorts, type MemberSettings, openMember } from "./member.ts";
+export { MemberError, type MemberErrorCode } from "./member-error.ts";
+export { type Server, type ServerOptions, startServer } from "./server.ts";

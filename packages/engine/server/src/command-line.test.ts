@@ -1,0 +1,170 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readCommandLine } from "./command-line.ts";
+import type { MemberConfig } from "./config.ts";
+
+function config(args: readonly string[], environment: Record<string, string> = {}): MemberConfig {
+  const commandLine = readCommandLine(args, environment);
+  if (commandLine.kind !== "run") throw new Error(`expected a run, got ${commandLine.kind}`);
+  return commandLine.config;
+}
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "conclave-command-line-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function yaml(text: string): string {
+  const path = join(directory, "conclave.yaml");
+  writeFileSync(path, text);
+  return path;
+}
+
+describe("readCommandLine()", () => {
+  test("has etcd's defaults", () => {
+    expect(config([])).toMatchObject({
+      name: "default",
+      listenClientUrls: ["http://localhost:2379"],
+      listenPeerUrls: ["http://localhost:2380"],
+      heartbeatInterval: 100,
+      electionTimeout: 1000,
+      snapshotCount: 10_000,
+      maxTxnOps: 128,
+      maxRequestBytes: 1_572_864,
+    });
+  });
+
+  test.each([["--name", "a"], ["--name=a"], ["-name", "a"], ["-name=a"]])(
+    "takes one dash or two, and = or a space: %s %s",
+    (...args) => {
+      expect(config(args).name).toBe("a");
+    },
+  );
+
+  test("lets a flag beat the environment", () => {
+    expect(config([], { ETCD_NAME: "environment" }).name).toBe("environment");
+    expect(config(["--name", "flag"], { ETCD_NAME: "environment" }).name).toBe("flag");
+  });
+
+  test("lets the configuration file alone count", () => {
+    const path = yaml("name: file\nheartbeat-interval: 50\nlog-outputs: [stdout]\n");
+    const commandLine = readCommandLine(["--config-file", path, "--name", "flag"], { ETCD_SNAPSHOT_COUNT: "7" });
+    expect(commandLine).toMatchObject({
+      kind: "run",
+      config: { name: "file", heartbeatInterval: 50, logOutputs: ["stdout"], snapshotCount: 10_000 },
+      warnings: ["the configuration file alone counts: other flags and the environment are ignored"],
+    });
+  });
+
+  test("takes booleans with and without a value", () => {
+    expect(config(["--unsafe-no-fsync"]).unsafeNoFsync).toBe(true);
+    expect(config(["--unsafe-no-fsync=false"]).unsafeNoFsync).toBe(false);
+  });
+
+  test("reads durations as Go writes them", () => {
+    expect(config(["--grpc-keepalive-interval", "1h30m", "--backend-batch-interval", "5ms"])).toMatchObject({
+      grpcKeepaliveInterval: 5_400_000,
+      backendBatchInterval: 5,
+    });
+  });
+
+  test("warns of environment variables that mean nothing", () => {
+    expect(readCommandLine([], { ETCD_NAMES: "x", HOME: "y" })).toMatchObject({
+      warnings: ["unrecognized environment variable ETCD_NAMES"],
+    });
+  });
+
+  test("answers --version and --help", () => {
+    expect(readCommandLine(["--version"], {})).toEqual({ kind: "version" });
+    expect(readCommandLine(["--help"], {})).toMatchObject({
+      kind: "help",
+      text: expect.stringContaining("--listen-client-urls"),
+    });
+  });
+
+  describe("refuses in one line that names option and value:", () => {
+    test.each([
+      [
+        ["--heartbeat-interval", "abc"],
+        {},
+        'Invalid value "abc" for --heartbeat-interval: must be a whole number from 1',
+      ],
+      [
+        ["--heartbeat-interval", "-5"],
+        {},
+        'Invalid value "-5" for --heartbeat-interval: must be a whole number from 1',
+      ],
+      [["--snapshot-count", "1e3"], {}, 'Invalid value "1e3" for --snapshot-count: must be a whole number from 1'],
+      [
+        ["--election-timeout", "400"],
+        {},
+        'Invalid value "400" for --election-timeout: must be at least 5 times the heartbeat interval of 100 ms',
+      ],
+      [
+        [],
+        { ETCD_ELECTION_TIMEOUT: "60000" },
+        'Invalid value "60000" for ETCD_ELECTION_TIMEOUT: must be a whole number from 1 to 50000',
+      ],
+      [
+        ["--listen-client-urls", "http://example.com:1", "--advertise-client-urls", "http://example.com:1"],
+        {},
+        'Invalid value "http://example.com:1" for --listen-client-urls: URL http://example.com:1 must name an IP address or localhost to listen on',
+      ],
+      [
+        ["--listen-client-urls", "127.0.0.1:2379"],
+        {},
+        'Invalid value "127.0.0.1:2379" for --listen-client-urls: URL 127.0.0.1:2379 must have the form http://host:port',
+      ],
+      [
+        ["--listen-client-urls", "http://127.0.0.1"],
+        {},
+        'Invalid value "http://127.0.0.1" for --listen-client-urls: URL http://127.0.0.1 does not have the form "host:port"',
+      ],
+      [
+        ["--listen-client-urls", "http://127.0.0.1:1"],
+        {},
+        "--advertise-client-urls is required when --listen-client-urls is set explicitly",
+      ],
+      [
+        ["--initial-cluster", "other=http://localhost:2380"],
+        {},
+        "Invalid value 'other=http://localhost:2380' for --initial-cluster: it does not name this member, 'default'",
+      ],
+      [
+        ["--initial-cluster", "default=http://localhost:1"],
+        {},
+        "--initial-cluster has http://localhost:1 for this member, but --initial-advertise-peer-urls is http://localhost:2380",
+      ],
+      [
+        ["--log-level", "loud"],
+        {},
+        'Invalid value "loud" for --log-level: must be debug, info, warn, error, panic or fatal',
+      ],
+      [["--unsafe-no-fsync=maybe"], {}, 'Invalid value "maybe" for --unsafe-no-fsync: must be true or false'],
+      [
+        ["--grpc-keepalive-min-time", "5"],
+        {},
+        'Invalid value "5" for --grpc-keepalive-min-time: must be a duration like 100ms, 5s or 2h',
+      ],
+      [["--no-such-flag", "1"], {}, "unknown option '--no-such-flag'"],
+      [["extra"], {}, "too many arguments. Expected 0 arguments but got 1"],
+      [["--name"], {}, "option '--name <value>' argument missing"],
+    ] as const)("%j %j", (args, environment, message) => {
+      expect(() => readCommandLine(args, environment)).toThrow(expect.objectContaining({ code: "CONFIG", message }));
+    });
+
+    test("a file that is missing, no YAML, no mapping, or names what is no option", () => {
+      const refuse = (path: string) => expect(() => readCommandLine(["--config-file", path], {}));
+      refuse(join(directory, "none.yaml")).toThrow("no such file or directory");
+      refuse(yaml("name: [")).toThrow(/^Cannot read the configuration file '.*': /);
+      refuse(yaml("- a")).toThrow("it must hold a mapping of options to values");
+      refuse(yaml("nam: a")).toThrow(/^Unknown option 'nam' in the configuration file/);
+      refuse(yaml("heartbeat-interval: soon")).toThrow(
+        /^Invalid value "soon" for 'heartbeat-interval' in .*: must be a whole number from 1/,
+      );
+    });
+  });
+});

@@ -1,0 +1,63 @@
+import type { Scheduler, Timer } from "@conclave/base";
+import type { MvccStore } from "@conclave/mvcc";
+
+/** How a compaction goes about its work. */
+export interface CompactionJobOptions {
+  readonly scheduler: Scheduler;
+  /** Revisions looked at in one step. */
+  readonly batchLimit: number;
+  /** Pause between two steps, so that clients are never kept waiting. */
+  readonly sleepMs: number;
+  /** Told when a step failed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Deletes compacted revisions in the background, a batch at a time. */
+export class CompactionJob {
+  readonly #store: MvccStore;
+  readonly #options: CompactionJobOptions;
+  #timer: Timer | undefined;
+  #stopped = false;
+  #waiters: (() => void)[] = [];
+
+  constructor(store: MvccStore, options: CompactionJobOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Begins, or goes on with, what has been scheduled in the store. */
+  start(): void {
+    if (this.#stopped || this.#timer !== undefined) return;
+    this.#timer = this.#options.scheduler.after(this.#options.sleepMs, () => this.#step(), { background: true });
+  }
+
+  /** Resolves when nothing scheduled is left to delete, or when the job is stopped. */
+  finished(): Promise<void> {
+    if (this.#timer === undefined) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** Ends the job; the store resumes it in the next life. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#finish();
+  }
+
+  #step(): void {
+    this.#timer = undefined;
+    try {
+      if (this.#store.compactStep(this.#options.batchLimit)) this.start();
+      else this.#finish();
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+
+  #finish(): void {
+    this.#timer = undefined;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+}

@@ -1,0 +1,37 @@
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { tryLock } from "fs-native-extensions";
+import { MemberError } from "./member-error.ts";
+
+/** The right to use a data directory, held until it is released or the process ends. */
+export interface DataDirLock {
+  /** Gives the directory free. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes a directory for this process alone, creating it if need be. The lock is the operating system's, so it
+ * is gone with the process however that ends.
+ *
+ * @throws MemberError `DATA_DIR_UNUSABLE` if it cannot be written, `DATA_DIR_IN_USE` if another process holds it
+ */
+export async function lockDataDir(directory: string): Promise<DataDirLock> {
+  let file: FileHandle;
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    file = await open(`${directory}/lock`, "a", 0o600);
+  } catch (error) {
+    throw new MemberError(
+      "DATA_DIR_UNUSABLE",
+      `Cannot use the data directory '${directory}': ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+  if (!tryLock(file.fd)) {
+    await file.close();
+    throw new MemberError(
+      "DATA_DIR_IN_USE",
+      `Cannot use the data directory '${directory}': another process is using it`,
+    );
+  }
+  return { release: () => file.close() };
+}

@@ -1,0 +1,416 @@
+/**
+ * @module One member: raft, log, store, lessor and watch hub wired together on the ports it is given. It knows no
+ * transport; services, gateway and simulation all drive it through this interface.
+ */
+import type { Backend, Clock, Random, Scheduler, Timer } from "@conclave/base";
+import { createLessor, type Lessor } from "@conclave/lease";
+import { createMvccStore, type MvccStore } from "@conclave/mvcc";
+import { WireError } from "@conclave/protocol";
+import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
+import type { Entry } from "@conclave/raft";
+import type { FileSystem } from "@conclave/wal";
+import { type Alarms, createAlarms } from "./alarms.ts";
+import { type AnyResponse, Applier } from "./applier.ts";
+import { bootstrap, type MemberState } from "./bootstrap.ts";
+import { type CommandKind, type CommandRequest, type CommandResponse, encodeCommand } from "./commands.ts";
+import { CompactionJob } from "./compaction-job.ts";
+import { createRequestIds, formatId, type RequestIds, requestKey } from "./ids.ts";
+import { LeaseExpiry } from "./lease-expiry.ts";
+import type { Log } from "./log.ts";
+import { LogCompactor } from "./log-compactor.ts";
+import type { Membership } from "./membership.ts";
+import { startPeriodic } from "./periodic.ts";
+import { createProposals, type Proposals } from "./proposals.ts";
+import { RaftLoop } from "./raft-loop.ts";
+import { ReadBarrier } from "./read-barrier.ts";
+import { StoreFlusher } from "./store-flusher.ts";
+import { clusterApiVersion } from "./version.ts";
+import { WatchFeed } from "./watch-feed.ts";
+
+/** The world a member lives in. */
+export interface MemberPorts {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly fileSystem: FileSystem;
+  /** Opens the store at a path. */
+  readonly openBackend: (path: string) => Promise<Backend>;
+  readonly log: Log;
+}
+
+/** What a member is told. Every field is required here; defaults belong to the configuration. */
+export interface MemberSettings {
+  readonly name: string;
+  /** Directory of the member's state. */
+  readonly memberDir: string;
+  /** Directory of the write-ahead log. */
+  readonly walDir: string;
+  readonly peerUrls: readonly string[];
+  readonly clientUrls: readonly string[];
+  readonly clusterToken: string;
+  readonly heartbeatIntervalMs: number;
+  readonly electionTimeoutMs: number;
+  /** Applied entries between two snapshot records in the log. */
+  readonly snapshotCount: number;
+  /** Longest time applied state stays unpersisted in the store. */
+  readonly backendBatchIntervalMs: number;
+  /** Buffered store operations at which a commit starts at once. */
+  readonly backendBatchLimit: number;
+  /** Largest log entry that is proposed, in bytes. */
+  readonly maxRequestBytes: number;
+  /** Revisions deleted in one step of a compaction. */
+  readonly compactionBatchLimit: number;
+  /** Pause between two steps of a compaction. */
+  readonly compactionSleepMs: number;
+  /** Time between progress notifications of watchers that asked for them; a tenth of it is added at random. */
+  readonly watchProgressIntervalMs: number;
+}
+
+/** What gRPC may add to the largest request, as etcd reckons. */
+export const grpcOverheadBytes: number = 512 * 1024;
+/** Proposals that may wait to be applied before new ones are refused. */
+const proposalsMax = 5000;
+/** Entries kept in memory behind a snapshot, for peers that are a little behind. */
+const catchUpEntries = 5000;
+/** How often the deadlines of waiting requests are looked at. */
+const deadlineCheckMs = 250;
+
+/** A running member. */
+export class Member {
+  readonly id: bigint;
+  readonly clusterId: bigint;
+  readonly settings: MemberSettings;
+  readonly ports: MemberPorts;
+  readonly store: MvccStore;
+  readonly lessor: Lessor;
+  readonly alarms: Alarms;
+  readonly membership: Membership;
+  readonly backend: Backend;
+  readonly compaction: CompactionJob;
+  readonly watchFeed: WatchFeed;
+
+  readonly #state: MemberState;
+  readonly #ids: RequestIds;
+  readonly #proposals: Proposals<AnyResponse> = createProposals();
+  readonly #applier: Applier;
+  readonly #barrier: ReadBarrier;
+  readonly #loop: RaftLoop;
+  readonly #flusher: StoreFlusher;
+  readonly #logCompactor: LogCompactor;
+  readonly #requestTimeoutMs: number;
+  readonly #jobs: Timer[] = [];
+  #stopped: Error | undefined;
+  #onFailure: ((error: unknown) => void) | undefined;
+  #leaderWaiters: (() => void)[] = [];
+
+  constructor(state: MemberState, settings: MemberSettings, ports: MemberPorts) {
+    this.#state = state;
+    this.id = state.memberId;
+    this.clusterId = state.clusterId;
+    this.settings = settings;
+    this.ports = ports;
+    this.backend = state.backend;
+    this.membership = state.membership;
+    // etcd grants a read a deadline that covers a slow disk and one election.
+    this.#requestTimeoutMs = 5000 + 2 * settings.electionTimeoutMs;
+    this.#ids = createRequestIds(state.memberId, ports.clock);
+    this.alarms = createAlarms(state.backend);
+    this.lessor = createLessor({
+      backend: state.backend,
+      minTtlSec: Math.ceil((1.5 * settings.electionTimeoutMs) / 1000),
+    });
+    this.store = createMvccStore({ backend: state.backend, leases: this.lessor });
+    this.watchFeed = new WatchFeed({
+      store: this.store,
+      header: (revision) => ({ ...this.header(), revision }),
+      scheduler: ports.scheduler,
+      random: ports.random,
+      progressIntervalMs: settings.watchProgressIntervalMs,
+      fragmentBytes: settings.maxRequestBytes + grpcOverheadBytes,
+    });
+    this.compaction = new CompactionJob(this.store, {
+      scheduler: ports.scheduler,
+      batchLimit: settings.compactionBatchLimit,
+      sleepMs: settings.compactionSleepMs,
+      onFailure: (error) => this.#fail(error),
+    });
+    this.#applier = new Applier(
+      {
+        backend: state.backend,
+        store: this.store,
+        lessor: this.lessor,
+        alarms: this.alarms,
+        membership: state.membership,
+        header: () => this.header(),
+        nowMs: () => ports.clock.monotonicMs(),
+        settle: (key, outcome) => this.#proposals.settle(key, outcome),
+        applyConfChange: (change) => state.node.applyConfChange(change),
+        onCompaction: () => this.compaction.start(),
+      },
+      { index: state.applied, confState: state.confState },
+    );
+    this.#barrier = new ReadBarrier(
+      { scheduler: ports.scheduler, requestReadIndex: (context) => this.#loop.readIndex(context) },
+      state.applied,
+    );
+    this.#flusher = new StoreFlusher(
+      {
+        backend: state.backend,
+        scheduler: ports.scheduler,
+        intervalMs: settings.backendBatchIntervalMs,
+        operationLimit: settings.backendBatchLimit,
+        beforeCommit: () => {
+          this.#applier.writeConsistentIndex();
+          return this.#applier.appliedIndex;
+        },
+        onFailure: (error) => this.#fail(error),
+      },
+      state.applied,
+    );
+    this.#logCompactor = new LogCompactor(
+      {
+        wal: state.wal,
+        log: state.log,
+        flusher: this.#flusher,
+        snapshotCount: settings.snapshotCount,
+        catchUpEntries,
+        confState: () => this.#applier.confState,
+        onFailure: (error) => this.#fail(error),
+        onSnapshot: (index) => ports.log.info("saved snapshot record", { "snapshot-index": index }),
+      },
+      state.snapshot.index,
+    );
+    this.#loop = new RaftLoop({
+      node: state.node,
+      log: state.log,
+      wal: state.wal,
+      scheduler: ports.scheduler,
+      send: () => {},
+      apply: (entries) => this.#apply(entries),
+      onReadState: (context, index) => this.#barrier.onReadState(context, index),
+      onSoftState: () => this.#onSoftState(),
+      onFailure: (error) => this.#fail(error),
+    });
+  }
+
+  /**
+   * Starts the member's life: ticks, election, background jobs.
+   *
+   * @param onFailure - told once if the member has to stop by itself: its disk failed or a rule of its own was broken
+   * @returns when the member leads or follows and has published its attributes, that is, when it can serve
+   */
+  async start(onFailure: (error: unknown) => void): Promise<void> {
+    this.#onFailure = onFailure;
+    const { clock, scheduler } = this.ports;
+    const every = (intervalMs: number, run: (stalledMs: number) => void): void => {
+      this.#jobs.push(startPeriodic({ clock, scheduler, intervalMs, run }));
+    };
+    every(this.settings.heartbeatIntervalMs, () => this.#loop.tick());
+    every(deadlineCheckMs, () => this.#expireRequests());
+    const leaseExpiry = new LeaseExpiry(this);
+    every(LeaseExpiry.intervalMs, (stalledMs) => leaseExpiry.check(stalledMs));
+    this.#jobs.push(this.watchFeed.start());
+    this.compaction.start();
+    if (this.#isOnlyVoter()) this.#loop.campaign();
+    else this.#loop.tick();
+    await this.#leaderKnown();
+    await this.#publish();
+  }
+
+  /** Whether this member leads and has applied everything that was committed before its term. */
+  get isConfirmedLeader(): boolean {
+    const { role, term } = this.#state.node.status;
+    return role === "leader" && this.#applier.appliedTerm === term;
+  }
+
+  /** Id of the leader; 0n if none is known. */
+  get leader(): bigint {
+    return this.#state.node.status.lead;
+  }
+
+  /** Raft's view, for Status and metrics. */
+  get raftStatus(): { readonly term: number; readonly commit: number; readonly applied: number } {
+    const { term, commit } = this.#state.node.status;
+    return { term, commit, applied: this.#applier.appliedIndex };
+  }
+
+  /** How many requests wait to be applied. */
+  get pendingProposals(): number {
+    return this.#proposals.size;
+  }
+
+  /** The header of a reply, as of now. */
+  header(): ResponseHeader {
+    return {
+      clusterId: this.clusterId,
+      memberId: this.id,
+      revision: this.store.currentRevision,
+      raftTerm: this.#state.node.status.term,
+    };
+  }
+
+  /**
+   * Proposes a command and waits until it is applied here.
+   *
+   * @returns the result of applying it, durable on a quorum
+   * @throws WireError what applying it refused, or `RequestTooLarge`, `RequestTooManyRequests`, `NoLeader`,
+   * `Timeout` (then it may or may not be applied later), `Stopped`
+   */
+  async propose<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    if (this.#proposals.size >= proposalsMax) throw new WireError("RequestTooManyRequests");
+    const id = this.#ids.next();
+    const data = encodeCommand(kind, request, id);
+    if (data.length > this.settings.maxRequestBytes) throw new WireError("RequestTooLarge");
+    if (this.#loop.propose(data).kind === "dropped") throw new WireError("NoLeader");
+    const outcome = await this.#proposals.wait(requestKey(id), this.#deadlineMs());
+    if (!outcome.ok) throw outcome.error;
+    return outcome.value as CommandResponse<K>;
+  }
+
+  /**
+   * Waits until a read of the local state is linearizable.
+   *
+   * @throws WireError `Timeout` or `Stopped`
+   */
+  linearizable(): Promise<void> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    return this.#barrier.wait(this.#deadlineMs());
+  }
+
+  /** An id for a lease that nobody chose. */
+  newRequestId(): bigint {
+    return this.#ids.next();
+  }
+
+  /** Persists everything applied so far in the store. */
+  flush(): Promise<void> {
+    return this.#flusher.flush();
+  }
+
+  /** Ends the member: waiting requests get `server stopped`, applied state is persisted, files are let go. */
+  async stop(): Promise<void> {
+    const first = this.#halt();
+    await this.#loop.stop();
+    if (!first) return;
+    await this.#flusher.flush();
+    await this.#close();
+  }
+
+  /** Ends the member as a crash would, for the simulation: nothing more is persisted. */
+  async abort(): Promise<void> {
+    this.#halt();
+    await this.#loop.stop();
+    await this.#close();
+  }
+
+  #halt(): boolean {
+    if (this.#stopped !== undefined) return false;
+    this.#stopped = new WireError("Stopped");
+    for (const job of this.#jobs) job.cancel();
+    this.compaction.stop();
+    this.#proposals.abandon(this.#stopped);
+    this.#barrier.abandon(this.#stopped);
+    return true;
+  }
+
+  async #close(): Promise<void> {
+    await this.#state.wal.close();
+    await this.backend.close();
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#halt()) return;
+    this.ports.log.error("member failed and stops", { error: error instanceof Error ? error.message : String(error) });
+    this.#onFailure?.(error);
+  }
+
+  #deadlineMs(): number {
+    return this.ports.clock.monotonicMs() + this.#requestTimeoutMs;
+  }
+
+  #expireRequests(): void {
+    const nowMs = this.ports.clock.monotonicMs();
+    this.#proposals.expire(nowMs);
+    this.#barrier.expire(nowMs);
+  }
+
+  #apply(entries: readonly Entry[]): Promise<void> | undefined {
+    for (const entry of entries) this.#applier.apply(entry);
+    const index = this.#applier.appliedIndex;
+    this.#barrier.onApplied(index);
+    // Only now is every revoke of earlier terms applied, so that no lease is given time it no longer has.
+    if (!this.lessor.primary && this.isConfirmedLeader) this.#becomePrimary();
+    if (this.#leaderWaiters.length > 0) this.#releaseLeaderWaiters();
+    this.#logCompactor.afterApply(index);
+    return this.#flusher.afterApply();
+  }
+
+  #onSoftState(): void {
+    const { role } = this.#state.node.status;
+    if (role !== "leader" && this.lessor.primary) this.lessor.demote();
+    this.ports.log.info("raft role changed", {
+      role,
+      term: this.#state.node.status.term,
+      leader: formatId(this.leader),
+    });
+  }
+
+  #becomePrimary(): void {
+    this.lessor.promote(this.ports.clock.monotonicMs(), this.settings.electionTimeoutMs);
+  }
+
+  #isOnlyVoter(): boolean {
+    const { voters } = this.#state.confState;
+    return voters.length === 0 || (voters.length === 1 && voters[0] === this.id);
+  }
+
+  #leaderKnown(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#leaderWaiters.push(() => (this.#stopped === undefined ? resolve() : reject(this.#stopped)));
+      this.#releaseLeaderWaiters();
+    });
+  }
+
+  #releaseLeaderWaiters(): void {
+    if (this.#stopped === undefined && !this.isConfirmedLeader) return;
+    const waiters = this.#leaderWaiters;
+    this.#leaderWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  /** Tells the cluster this member's name and client URLs, and the API level, where they differ from what it knows. */
+  async #publish(): Promise<void> {
+    const { name, clientUrls } = this.settings;
+    const known = this.membership.member(this.id);
+    if (known?.name !== name || known.clientUrls.join() !== clientUrls.join()) {
+      await this.propose("clusterMemberAttrSet", {
+        memberID: this.id,
+        memberAttributes: { name, clientUrls: [...clientUrls] },
+      });
+    }
+    if (this.membership.clusterVersion !== clusterApiVersion)
+      await this.propose("clusterVersionSet", { ver: clusterApiVersion });
+  }
+}
+
+/**
+ * Opens the member in a data directory, or founds a cluster of one there.
+ *
+ * @throws MemberError or WalError, with one line that says what an operator can do
+ */
+export async function openMember(settings: MemberSettings, ports: MemberPorts): Promise<Member> {
+  const state = await bootstrap({
+    memberDir: settings.memberDir,
+    walDir: settings.walDir,
+    name: settings.name,
+    peerUrls: settings.peerUrls,
+    clusterToken: settings.clusterToken,
+    electionTicks: Math.max(2, Math.round(settings.electionTimeoutMs / settings.heartbeatIntervalMs)),
+    fileSystem: ports.fileSystem,
+    random: ports.random,
+    openBackend: ports.openBackend,
+    onRepair: (repair) => ports.log.warn("cut off the torn end of the write-ahead log", { ...repair }),
+  });
+  return new Member(state, settings, ports);
+}

@@ -1,0 +1,127 @@
+/**
+ * @module The members of the cluster, as the replicated log has made them: kept in memory and in the buckets
+ * `members`, `members_removed` and `cluster` of the store, in etcd's own JSON, so that snapshots can be
+ * exchanged with it.
+ */
+import { type Backend, invariant, utf8, utf8Text } from "@conclave/base";
+import { formatId } from "./ids.ts";
+
+/** One member of the cluster. */
+export interface ClusterMember {
+  /** Its id, fixed for life. */
+  readonly id: bigint;
+  /** Human-readable name; empty until the member has started and published it. */
+  readonly name: string;
+  /** URLs that other members reach it at. */
+  readonly peerUrls: readonly string[];
+  /** URLs that clients reach it at; empty until published. */
+  readonly clientUrls: readonly string[];
+  /** Whether it only receives the log and has no vote. */
+  readonly isLearner: boolean;
+}
+
+/**
+ * Renders a member as etcd stores it and sends it in configuration changes. The id goes out as a decimal number
+ * beyond the reach of JSON.stringify, so it is spliced in.
+ */
+export function formatMember(member: ClusterMember): string {
+  const rest = JSON.stringify({
+    peerURLs: member.peerUrls,
+    ...(member.isLearner ? { isLearner: true } : {}),
+    ...(member.name !== "" ? { name: member.name } : {}),
+    ...(member.clientUrls.length > 0 ? { clientURLs: member.clientUrls } : {}),
+  });
+  return `{"id":${member.id},${rest.slice(1)}`;
+}
+
+interface MemberJson {
+  readonly peerURLs?: readonly string[] | null;
+  readonly isLearner?: boolean;
+  readonly name?: string;
+  readonly clientURLs?: readonly string[] | null;
+}
+
+/**
+ * Reads what {@link formatMember} or etcd wrote.
+ *
+ * @throws SyntaxError if the text is not a member
+ */
+export function parseMember(text: string): ClusterMember {
+  const id = /^\s*\{\s*"id"\s*:\s*(\d+)/.exec(text)?.[1];
+  if (id === undefined) throw new SyntaxError(`Cannot read a member from ${JSON.stringify(text)}`);
+  const json = JSON.parse(text) as MemberJson;
+  return {
+    id: BigInt(id),
+    name: json.name ?? "",
+    peerUrls: json.peerURLs ?? [],
+    clientUrls: json.clientURLs ?? [],
+    isLearner: json.isLearner ?? false,
+  };
+}
+
+const clusterVersionKey = utf8("clusterVersion");
+
+/** The membership as of the applied log. Changed only by applying entries. */
+export interface Membership {
+  /** Every member, by ascending id. */
+  members(): readonly ClusterMember[];
+  /** One member, or undefined. */
+  member(id: bigint): ClusterMember | undefined;
+  /** Whether a member of this id once left: it can never return. */
+  wasRemoved(id: bigint): boolean;
+  /** The API level all members speak, like `3.6.0`; undefined until it was decided. */
+  readonly clusterVersion: string | undefined;
+  /** Adds a member or replaces its peer URLs. */
+  add(member: ClusterMember): void;
+  /** Takes a member out for ever. */
+  remove(id: bigint): void;
+  /** Sets what a member publishes of itself; does nothing for one that is gone. */
+  setAttributes(id: bigint, attributes: { readonly name: string; readonly clientUrls: readonly string[] }): void;
+  /** Sets the API level. */
+  setClusterVersion(version: string): void;
+}
+
+/** Opens the membership that a store holds. */
+export function createMembership(backend: Backend): Membership {
+  const members = new Map<bigint, ClusterMember>();
+  const removed = new Set<bigint>();
+  for (const [, value] of backend.scan("members")) {
+    const member = parseMember(utf8Text(value));
+    members.set(member.id, member);
+  }
+  for (const [key] of backend.scan("members_removed")) removed.add(BigInt(`0x${utf8Text(key)}`));
+  const storedVersion = backend.get("cluster", clusterVersionKey);
+  let clusterVersion = storedVersion === undefined ? undefined : utf8Text(storedVersion);
+
+  function store(member: ClusterMember): void {
+    members.set(member.id, member);
+    backend.put("members", utf8(formatId(member.id)), utf8(formatMember(member)));
+  }
+
+  return {
+    members: () => [...members.values()].sort((left, right) => (left.id < right.id ? -1 : 1)),
+    member: (id) => members.get(id),
+    wasRemoved: (id) => removed.has(id),
+    get clusterVersion() {
+      return clusterVersion;
+    },
+    add(member) {
+      invariant(!removed.has(member.id), "a removed member never returns", formatId(member.id));
+      store(member);
+    },
+    remove(id) {
+      members.delete(id);
+      removed.add(id);
+      backend.delete("members", utf8(formatId(id)));
+      backend.put("members_removed", utf8(formatId(id)), utf8("removed"));
+    },
+    setAttributes(id, attributes) {
+      const member = members.get(id);
+      if (member !== undefined) store({ ...member, ...attributes });
+    },
+    setClusterVersion(version) {
+      clusterVersion = version;
+      backend.put("cluster", clusterVersionKey, utf8(version));
+    },
+  };
+}

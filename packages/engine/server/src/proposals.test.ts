@@ -1,0 +1,47 @@
+import { describe, expect, test } from "vitest";
+import { createProposals } from "./proposals.ts";
+
+describe("createProposals()", () => {
+  test("gives each waiter the outcome of its own entry", async () => {
+    const proposals = createProposals<string>();
+    const first = proposals.wait(1, 100);
+    const second = proposals.wait(2, 100);
+    proposals.settle(2, { ok: true, value: "two" });
+    proposals.settle(1, { ok: true, value: "one" });
+    expect(await first).toEqual({ ok: true, value: "one" });
+    expect(await second).toEqual({ ok: true, value: "two" });
+    expect(proposals.size).toBe(0);
+  });
+
+  test("passes over entries that nobody waits for", () => {
+    expect(() => createProposals<string>().settle(1, { ok: true, value: "" })).not.toThrow();
+  });
+
+  test("answers `request timed out` once the deadline has come, and to no one else", async () => {
+    const proposals = createProposals<string>();
+    const early = proposals.wait(1, 100);
+    const late = proposals.wait(2, 101);
+    proposals.expire(100);
+    expect(await early).toMatchObject({ ok: false, error: { message: "etcdserver: request timed out" } });
+    expect(proposals.size).toBe(1);
+    proposals.settle(2, { ok: true, value: "in time" });
+    expect(await late).toEqual({ ok: true, value: "in time" });
+  });
+
+  test("ends every wait when the member stops", async () => {
+    const proposals = createProposals<string>();
+    const waits = [proposals.wait(1, 100), proposals.wait(2, 100)];
+    const error = new Error("stopped");
+    proposals.abandon(error);
+    expect(await Promise.all(waits)).toEqual([
+      { ok: false, error },
+      { ok: false, error },
+    ]);
+  });
+
+  test("holds that keys are unique among those that wait", () => {
+    const proposals = createProposals<string>();
+    void proposals.wait(1, 100);
+    expect(() => proposals.wait(1, 100)).toThrow("request keys are unique");
+  });
+});

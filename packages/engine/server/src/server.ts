@@ -1,0 +1,220 @@
+/**
+ * @module A member with its front end: the composition root. Here the adapters are picked: real clock, disk and
+ * network, LMDB, gRPC.
+ */
+import { mkdir } from "node:fs/promises";
+import {
+  ClusterDefinition,
+  KVDefinition,
+  LeaseDefinition,
+  MaintenanceDefinition,
+  WatchDefinition,
+} from "@conclave/protocol/etcdserverpb";
+import { bindService, createRpcServer, type RpcServer, type ServiceBinding } from "@conclave/rpc";
+import { openLmdbBackend } from "@conclave/store-lmdb";
+import { nodeFileSystem } from "@conclave/wal";
+import {
+  dataPaths,
+  effectiveQuotaBytes,
+  type MemberConfig,
+  type MemberConfigInput,
+  parseMemberConfig,
+} from "./config.ts";
+import { lockDataDir } from "./data-dir-lock.ts";
+import { createHttpEndpoints } from "./http-endpoints.ts";
+import { formatId } from "./ids.ts";
+import { type Log, silentLog } from "./log.ts";
+import { grpcOverheadBytes, type Member, openMember } from "./member.ts";
+import { MemberError } from "./member-error.ts";
+import { createMetrics } from "./metrics.ts";
+import { createQuota } from "./quota.ts";
+import { ClusterService } from "./services/cluster-service.ts";
+import { KvService } from "./services/kv-service.ts";
+import { LeaseService } from "./services/lease-service.ts";
+import { MaintenanceService } from "./services/maintenance-service.ts";
+import { WatchService } from "./services/watch-service.ts";
+import { systemClock, systemRandom, systemScheduler } from "./system-ports.ts";
+import { withoutSync } from "./unsafe-file-system.ts";
+
+/** What an embedder may give beside the configuration. */
+export interface ServerOptions {
+  /** Where log lines go, by the part that writes them. Default: nowhere. */
+  readonly log?: (caller: string) => Log;
+}
+
+/** A running member. */
+export interface Server extends AsyncDisposable {
+  /** Id of the member. */
+  readonly memberId: bigint;
+  /** Id of its cluster. */
+  readonly clusterId: bigint;
+  /** The URLs it listens on for clients, with the ports in force where port 0 was asked for. */
+  readonly clientUrls: readonly string[];
+  /** Its data directory. */
+  readonly dataDir: string;
+  /** Resolves with the error if the member had to stop by itself; stays pending otherwise. */
+  readonly failed: Promise<Error>;
+  /** Ends streams and connections, persists applied state and lets go of the data directory. */
+  stop(): Promise<void>;
+}
+
+/** Longest time that requests under way may take once the server is told to stop. */
+const closeGraceMs = 500;
+
+/**
+ * Starts a member inside this process: opens or founds its data directory, elects, and listens for clients. Fit for
+ * production: it is what the command `conclave` runs.
+ *
+ * @param input - the configuration, as etcd's flags in camel case; everything has etcd's default
+ * @returns the running member, once it can serve
+ * @throws MemberError with one line that says what an operator can do: bad configuration, data directory in use,
+ * damaged or of another member, port in use
+ */
+export async function startServer(input: MemberConfigInput = {}, options: ServerOptions = {}): Promise<Server> {
+  const config = parseMemberConfig({ ...input });
+  const log = options.log ?? (() => silentLog);
+  const { dataDir, memberDir, walDir } = dataPaths(config);
+  const lock = await lockDataDir(dataDir);
+  try {
+    await createDirectory(memberDir);
+    const member = await open(config, { memberDir, walDir }, log("server/member"));
+    return await serve(config, member, { dataDir, log, release: () => lock.release() });
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function createDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new MemberError("DATA_DIR_UNUSABLE", `Cannot use the directory '${path}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function open(
+  config: MemberConfig,
+  paths: { readonly memberDir: string; readonly walDir: string },
+  log: Log,
+): Promise<Member> {
+  const disk = nodeFileSystem({ clock: systemClock });
+  return openMember(
+    {
+      name: config.name,
+      ...paths,
+      peerUrls: config.initialAdvertisePeerUrls,
+      clientUrls: config.advertiseClientUrls,
+      clusterToken: config.initialClusterToken,
+      heartbeatIntervalMs: config.heartbeatInterval,
+      electionTimeoutMs: config.electionTimeout,
+      snapshotCount: config.snapshotCount,
+      backendBatchIntervalMs: config.backendBatchInterval,
+      backendBatchLimit: config.backendBatchLimit === 0 ? 10_000 : config.backendBatchLimit,
+      maxRequestBytes: config.maxRequestBytes,
+      compactionBatchLimit: config.compactionBatchLimit,
+      compactionSleepMs: config.compactionSleepInterval,
+      watchProgressIntervalMs: config.watchProgressNotifyInterval,
+    },
+    {
+      clock: systemClock,
+      scheduler: systemScheduler,
+      random: systemRandom,
+      fileSystem: config.unsafeNoFsync ? withoutSync(disk) : disk,
+      openBackend: (path) => openLmdbBackend({ path }),
+      log,
+    },
+  );
+}
+
+function bindServices(config: MemberConfig, member: Member): readonly ServiceBinding[] {
+  const quotaBytes = effectiveQuotaBytes(config.quotaBackendBytes);
+  const quota = createQuota(member, quotaBytes);
+  return [
+    bindService(KVDefinition, new KvService({ member, quota, maxTxnOps: config.maxTxnOps })),
+    bindService(WatchDefinition, new WatchService(member)),
+    bindService(LeaseDefinition, new LeaseService(member, quota)),
+    bindService(ClusterDefinition, new ClusterService(member)),
+    bindService(MaintenanceDefinition, new MaintenanceService(member, quotaBytes)),
+  ];
+}
+
+interface Surroundings {
+  readonly dataDir: string;
+  readonly log: (caller: string) => Log;
+  readonly release: () => Promise<void>;
+}
+
+async function serve(config: MemberConfig, member: Member, { dataDir, log, release }: Surroundings): Promise<Server> {
+  const serverLog = log("server");
+  let reportFailure: (error: Error) => void = () => {};
+  const failed = new Promise<Error>((resolve) => {
+    reportFailure = resolve;
+  });
+  const rpc = createFrontEnd(config, member, log("rpc"));
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= shutDown(rpc, member, release);
+    return stopping;
+  };
+  try {
+    await member.start((error) => {
+      reportFailure(error instanceof Error ? error : new Error(String(error)));
+      void stop();
+    });
+    const clientUrls = await listen(rpc, config.listenClientUrls);
+    serverLog.info("ready to serve client requests", {
+      "member-id": formatId(member.id),
+      "cluster-id": formatId(member.clusterId),
+      "client-urls": clientUrls,
+    });
+    return {
+      memberId: member.id,
+      clusterId: member.clusterId,
+      clientUrls,
+      dataDir,
+      failed,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await shutDown(rpc, member, async () => {});
+    throw error;
+  }
+}
+
+async function shutDown(rpc: RpcServer, member: Member, release: () => Promise<void>): Promise<void> {
+  await rpc.close({ graceMs: closeGraceMs });
+  await member.stop();
+  await release();
+}
+
+function createFrontEnd(config: MemberConfig, member: Member, log: Log): RpcServer {
+  return createRpcServer({
+    services: bindServices(config, member),
+    maxRequestBytes: config.maxRequestBytes + grpcOverheadBytes,
+    maxConcurrentStreams: config.maxConcurrentStreams,
+    http1: createHttpEndpoints({ member, metrics: createMetrics(member) }),
+    pingIntervalMinMs: config.grpcKeepaliveMinTime,
+    keepAliveIntervalMs: config.grpcKeepaliveInterval,
+    keepAliveTimeoutMs: config.grpcKeepaliveTimeout,
+    onHandlerError: (error, { path }) => {
+      log.error("a call failed", {
+        path,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+    },
+  });
+}
+
+async function listen(rpc: RpcServer, urls: readonly string[]): Promise<readonly string[]> {
+  try {
+    return await rpc.listen(...urls);
+  } catch (error) {
+    throw new MemberError("LISTEN", `Cannot listen on ${urls.join(",")}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,95 @@
+import { saturate } from "@conclave/mvcc";
+import { WireError } from "@conclave/protocol";
+import {
+  type AlarmMember,
+  type AlarmRequest,
+  type AlarmResponse,
+  AlarmType,
+  type DefragmentResponse,
+  type HashKVRequest,
+  type HashKVResponse,
+  type HashResponse,
+  type MoveLeaderRequest,
+  type MoveLeaderResponse,
+  type StatusResponse,
+} from "@conclave/protocol/etcdserverpb";
+import { unimplemented } from "@conclave/rpc";
+import type { Member } from "../member.ts";
+import { etcdApiVersion } from "../version.ts";
+import { withWireErrors } from "../wire-error-mapping.ts";
+
+const alarmNames = new Map<AlarmType, string>(Object.entries(AlarmType).map(([name, type]) => [type, name]));
+
+function alarmText({ memberID, alarm }: AlarmMember): string {
+  return `memberID:${memberID} alarm:${alarmNames.get(alarm)} `;
+}
+
+/** The Maintenance service of one member. Unlike the others it speaks of this member, not of the cluster. */
+export class MaintenanceService {
+  readonly snapshot: typeof unimplemented = unimplemented;
+  readonly downgrade: typeof unimplemented = unimplemented;
+  readonly #member: Member;
+  readonly #quotaBytes: number;
+
+  constructor(member: Member, quotaBytes: number) {
+    this.#member = member;
+    this.#quotaBytes = quotaBytes;
+  }
+
+  alarm(request: AlarmRequest): Promise<AlarmResponse> {
+    return this.#member.propose("alarm", request);
+  }
+
+  async status(): Promise<StatusResponse> {
+    const { backend, membership, alarms, leader, raftStatus } = this.#member;
+    const { totalBytes, inUseBytes } = backend.size();
+    return {
+      header: this.#member.header(),
+      version: etcdApiVersion,
+      dbSize: totalBytes,
+      leader,
+      raftIndex: raftStatus.commit,
+      raftTerm: raftStatus.term,
+      raftAppliedIndex: raftStatus.applied,
+      errors: [...(leader === 0n ? ["etcdserver: no leader"] : []), ...alarms.list().map(alarmText)],
+      dbSizeInUse: inUseBytes,
+      isLearner: membership.member(this.#member.id)?.isLearner ?? false,
+      storageVersion: etcdApiVersion,
+      dbSizeQuota: Number.isFinite(this.#quotaBytes) ? this.#quotaBytes : 0,
+      downgradeInfo: undefined,
+    };
+  }
+
+  async defragment(): Promise<DefragmentResponse> {
+    await this.#member.flush();
+    await this.#member.backend.defragment();
+    return { header: undefined };
+  }
+
+  async hash(): Promise<HashResponse> {
+    const hash = await this.#inSlices(this.#member.store.hash());
+    return { header: this.#member.header(), hash };
+  }
+
+  async hashKV(request: HashKVRequest): Promise<HashKVResponse> {
+    await this.#member.linearizable();
+    const slices = withWireErrors(() => this.#member.store.hashKv(saturate(request.revision)));
+    const header = this.#member.header();
+    return { header, ...(await this.#inSlices(slices)) };
+  }
+
+  async moveLeader(request: MoveLeaderRequest): Promise<MoveLeaderResponse> {
+    if (this.#member.leader !== this.#member.id) throw new WireError("NotLeader");
+    if (this.#member.membership.member(request.targetID) === undefined) throw new WireError("BadLeaderTransferee");
+    return { header: this.#member.header() };
+  }
+
+  /** Runs long work a slice at a time, so that other clients are served between. */
+  async #inSlices<R>(work: Iterator<unknown, R>): Promise<R> {
+    for (;;) {
+      const step = withWireErrors(() => work.next());
+      if (step.done === true) return step.value;
+      await new Promise<void>((resolve) => this.#member.ports.scheduler.atTurnEnd(resolve));
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { Random, Scheduler, Timer } from "@conclave/base";
+import { createWatchHub, type MvccStore, type WatchHub, type WatchSink, type WatchStream } from "@conclave/mvcc";
+import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
+
+/** What drives the watch hub. */
+export interface WatchFeedOptions {
+  readonly store: MvccStore;
+  /** The header of a response that names a revision. */
+  readonly header: (revision: number) => ResponseHeader;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  /** Time between progress notifications; up to a tenth is added at random, so that members do not act in step. */
+  readonly progressIntervalMs: number;
+  /** Encoded size from which on a response is split for watchers that allow it. */
+  readonly fragmentBytes: number;
+}
+
+/**
+ * The watch hub with its motor: watchers that lag behind are moved forward a slice at a time, so that other work of the
+ * member goes on between, and told of progress now and then.
+ */
+export class WatchFeed {
+  readonly hub: WatchHub;
+  readonly #options: WatchFeedOptions;
+  readonly #streams = new Set<WatchStream>();
+  #stopped = false;
+
+  constructor(options: WatchFeedOptions) {
+    this.#options = options;
+    const { store, header, fragmentBytes } = options;
+    this.hub = createWatchHub({ history: store, header, onWork: () => this.#syncLater(), fragmentBytes });
+    store.onCommit((revision, events) => this.hub.publish(revision, events));
+  }
+
+  /** Opens a stream of watchers. */
+  open(sink: WatchSink): WatchStream {
+    const stream = this.hub.open(sink);
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  /** Closes a stream. */
+  close(stream: WatchStream): void {
+    this.#streams.delete(stream);
+    stream.close();
+  }
+
+  /** Starts the progress notifications; the handle ends all of the feed's work. */
+  start(): Timer {
+    const { scheduler, random, progressIntervalMs } = this.#options;
+    let timer: Timer;
+    const schedule = (): void => {
+      timer = scheduler.after(progressIntervalMs * (1 + random.fraction() / 10), notify, { background: true });
+    };
+    const notify = (): void => {
+      for (const stream of this.#streams) stream.notifyProgress();
+      schedule();
+    };
+    schedule();
+    return {
+      cancel: () => {
+        this.#stopped = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  #syncLater(): void {
+    this.#options.scheduler.atTurnEnd(() => {
+      if (!this.#stopped && this.hub.syncStep()) this.#syncLater();
+    });
+  }
+}

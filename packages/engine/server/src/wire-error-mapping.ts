@@ -1,0 +1,38 @@
+/** @module The one place where errors of the engine become errors of the protocol. */
+import type { LeaseErrorCode } from "@conclave/lease";
+import { LeaseError } from "@conclave/lease";
+import { MvccError, type MvccErrorCode } from "@conclave/mvcc";
+import { WireError, type WireErrorName } from "@conclave/protocol";
+
+const mvccErrors: Record<MvccErrorCode, WireErrorName> = {
+  COMPACTED: "Compacted",
+  FUTURE_REVISION: "FutureRev",
+  LEASE_NOT_FOUND: "LeaseNotFound",
+  KEY_NOT_FOUND: "KeyNotFound",
+};
+
+/** `CORRUPT` stays what it is: a broken store, not an answer. */
+const leaseErrors: Record<Exclude<LeaseErrorCode, "CORRUPT">, WireErrorName> = {
+  NOT_FOUND: "LeaseNotFound",
+  EXISTS: "LeaseExist",
+  TTL_TOO_LARGE: "LeaseTTLTooLarge",
+  NOT_PRIMARY: "NotLeader",
+  REVOKING: "LeaseNotFound",
+};
+
+/** The protocol's form of an error that is an answer to a request; undefined for any other error. */
+export function toWireError(error: unknown): WireError | undefined {
+  if (error instanceof WireError) return error;
+  if (error instanceof MvccError) return new WireError(mvccErrors[error.code]);
+  if (error instanceof LeaseError && error.code !== "CORRUPT") return new WireError(leaseErrors[error.code]);
+  return undefined;
+}
+
+/** Runs a read of the state machine and gives its refusals the protocol's form. */
+export function withWireErrors<R>(read: () => R): R {
+  try {
+    return read();
+  } catch (error) {
+    throw toWireError(error) ?? error;
+  }
+}
