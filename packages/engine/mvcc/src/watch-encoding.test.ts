@@ -24,6 +24,19 @@ test("the bytes are those of the generated codec, for every kind of response", (
   }
 });
 
+test("ids of every length are encoded, also those that only a client chooses", () => {
+  const lab = watchLab();
+  const client = lab.open();
+  const ids = [0n, 1n, 127n, 128n, 16_383n, 16_384n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 63n - 1n, -1n, -(2n ** 63n)];
+  for (const id of ids) client.create({ key: "k", id });
+  client.responses.length = 0;
+  lab.put("k", "value");
+  expect(client.responses.map(({ watchId }) => watchId)).toEqual(ids);
+  for (const response of client.responses) {
+    expect(hex(encodeWatchResponse(response))).toBe(hex(WatchResponse.encode(response).finish()));
+  }
+});
+
 test("watchers of one range share their events, and so do ranges that hold the whole commit", () => {
   const lab = watchLab();
   const client = lab.open();

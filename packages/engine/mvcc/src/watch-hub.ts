@@ -96,6 +96,15 @@ export function createWatchHub(options: WatchHubOptions): WatchHub {
   return new Hub(options);
 }
 
+/** A part of history, as it concerns the watchers of one range. */
+interface CatchUp {
+  /** The first revision after it. */
+  readonly nextRevision: number;
+  /** Undefined if it holds nothing for them. */
+  readonly selection: EventSelection | undefined;
+  readonly header: ResponseHeader;
+}
+
 class Hub implements WatchHub, WatchStreamHost {
   readonly fragmentBytes: number;
   readonly #options: WatchHubOptions;
@@ -129,8 +138,9 @@ class Hub implements WatchHub, WatchStreamHost {
   publish(revision: number, events: readonly StoreEvent[]): void {
     invariant(revision === this.revision, "a commit is published before the next", revision, this.revision);
     if (this.#synced.size === 0) return;
+    const header = this.header(revision);
     for (const [watchers, selection] of selectEvents(this.#synced, events)) {
-      for (const watcher of watchers) this.#offer(watcher, revision, selection);
+      for (const watcher of watchers) this.#offer(watcher, selection, header);
     }
   }
 
@@ -163,7 +173,8 @@ class Hub implements WatchHub, WatchStreamHost {
   }
 
   /** Gives a synced watcher what a commit holds for it. */
-  #offer(watcher: Watcher, revision: number, selection: EventSelection): void {
+  #offer(watcher: Watcher, selection: EventSelection, header: ResponseHeader): void {
+    const { revision } = header;
     if (revision < watcher.nextRevision) return; // It starts later.
     const events = selection.inForm(watcher.form);
     if (events.length === 0) return;
@@ -172,7 +183,7 @@ class Hub implements WatchHub, WatchStreamHost {
       this.#move(watcher, "waiting");
     } else {
       watcher.nextRevision = revision + 1;
-      watcher.stream.deliver(watcher, events, revision);
+      watcher.stream.deliver(watcher, events, header);
     }
   }
 
@@ -204,15 +215,16 @@ class Hub implements WatchHub, WatchStreamHost {
       accepts: (key) => this.#unsynced.holds(key),
     });
     const selections = selectEvents(this.#unsynced, events);
+    const header = this.header(this.revision);
     for (const watcher of watchers) {
       const rangeWatchers = this.#unsynced.of(watcher.range);
       const selection = rangeWatchers && selections.get(rangeWatchers);
-      if (watcher.nextRevision < nextRevision) this.#advance(watcher, nextRevision, selection);
+      if (watcher.nextRevision < nextRevision) this.#advance(watcher, { nextRevision, selection, header });
     }
   }
 
   /** Gives a watcher what lies between its next revision and the one it will have then. */
-  #advance(watcher: Watcher, nextRevision: number, selection: EventSelection | undefined): void {
+  #advance(watcher: Watcher, { nextRevision, selection, header }: CatchUp): void {
     if (watcher.state !== "unsynced") return; // Its stream was closed while this step went on.
     const events = selection?.inFormFrom(watcher.form, watcher.nextRevision) ?? [];
     if (events.length > 0 && watcher.stream.full) {
@@ -222,7 +234,7 @@ class Hub implements WatchHub, WatchStreamHost {
     watcher.nextRevision = nextRevision;
     if (nextRevision > this.revision) this.#move(watcher, "synced");
     else this.#moveToTail(watcher);
-    if (events.length > 0) watcher.stream.deliver(watcher, events, this.revision);
+    if (events.length > 0) watcher.stream.deliver(watcher, events, header);
   }
 
   #moveToTail(watcher: Watcher): void {

@@ -142,9 +142,9 @@ export class SinkStream implements WatchStream, WatcherStream {
     this.#host.forget(this);
   }
 
-  deliver(watcher: Watcher, events: WatchEvent[], revision: number): void {
+  deliver(watcher: Watcher, events: WatchEvent[], header: ResponseHeader): void {
     watcher.quiet = false;
-    const response = { ...blankResponse(events), header: this.#host.header(revision), watchId: watcher.id };
+    const response = { ...blankResponse(events), header, watchId: watcher.id };
     if (!watcher.fragments) this.#send(response);
     else for (const piece of splitResponse(response, this.#host.fragmentBytes)) this.#send(piece);
   }

@@ -1,3 +1,4 @@
+import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
 import type { KeyRange } from "./key-range.ts";
 import type { WatchEvent } from "./watch-event.ts";
 
@@ -35,8 +36,8 @@ export interface WatcherStream {
   readonly full: boolean;
   /** The watchers that are waiting for it. */
   readonly waiting: Set<Watcher>;
-  /** Hands events to the sink, with the revision that the response's header names. */
-  deliver(watcher: Watcher, events: WatchEvent[], revision: number): void;
+  /** Hands events to the sink, under a header that may be shared. */
+  deliver(watcher: Watcher, events: WatchEvent[], header: ResponseHeader): void;
   /** Ends a watcher whose next revision has been compacted. */
   endCompacted(watcher: Watcher, compactRevision: number): void;
 }
