@@ -28,3 +28,4 @@ export { type DiskCall, type SimulatedDisk, type SimulatedDiskOptions, simulated
 export type { Tear } from "./simulated-file.ts";
 export { type VirtualTime, virtualTime } from "./virtual-time.ts";
 export { type SyncCall, withoutSync } from "./without-sync.ts";
+export { SimulatedMember, type SimulatedMemberOptions } from "./simulated-member.ts";

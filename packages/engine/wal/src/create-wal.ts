@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { FileSystem } from "./file-system.ts";
-import { listSegments, segmentPath } from "./log-reader.ts";
+import { listSegments, segmentPath, type WalLocation } from "./log-reader.ts";
 import { RecordEncoder } from "./record-encoder.ts";
 import { emptyHardState } from "./records.ts";
 import { SegmentFile } from "./segment-file.ts";
@@ -10,12 +10,8 @@ import { toWalError, WalError } from "./wal-error.ts";
 /** The size at which a segment ends, in bytes: etcd's. */
 export const defaultSegmentBytes: number = 64_000_000;
 
-/** What a new log needs. */
-export interface CreateWalOptions {
-  /** Where it is kept. */
-  readonly fileSystem: FileSystem;
-  /** Its directory, an absolute path such as `<data-dir>/member/wal`; the parent must exist. */
-  readonly directory: string;
+/** What a new log needs. The parent of its directory must exist. */
+export interface CreateWalOptions extends WalLocation {
   /** What every segment starts with: an encoded `etcdserverpb.Metadata` with the ids of member and cluster. */
   readonly metadata: Uint8Array;
   /** The size in bytes at which a segment ends; default 64 000 000 as in etcd, smaller in tests. */
@@ -23,12 +19,8 @@ export interface CreateWalOptions {
 }
 
 /** Whether a directory holds a log. */
-export async function walExists(options: {
-  readonly fileSystem: FileSystem;
-  readonly directory: string;
-}): Promise<boolean> {
-  const { fileSystem, directory } = options;
-  return (await fileSystem.exists(directory)) && (await listSegments(fileSystem, directory)).length > 0;
+export async function walExists(location: WalLocation): Promise<boolean> {
+  return (await listSegments(location)).length > 0;
 }
 
 /**

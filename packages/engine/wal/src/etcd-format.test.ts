@@ -7,10 +7,11 @@ import { ConfChange, ConfChangeType } from "@conclave/protocol/raftpb";
 import { etcdAbsence, seededRandom, simulatedDisk, startEtcd } from "@conclave/testkit";
 import { describe, expect, it } from "vitest";
 import { type FileSystem, openWal, validSnapshots } from "./index.ts";
+import { ReadWindow } from "./read-window.ts";
 import { RecordEncoder } from "./record-encoder.ts";
 import type { WalRecord } from "./records.ts";
 import { parseSegmentName } from "./segment-name.ts";
-import { readSegment } from "./segment-reader.ts";
+import { SegmentReader } from "./segment-reader.ts";
 
 const bytesOf = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ""), "hex"));
 const encoded = (encoder: RecordEncoder) => hex(encoder.buffer.view(0, encoder.buffer.length));
@@ -59,7 +60,8 @@ async function readAndEncodeAgain(bytes: Uint8Array): Promise<{ records: WalReco
   const file = await disk.open("/segment", { mode: "create" });
   await file.write(0, bytes);
   const records: WalRecord[] = [];
-  const end = await readSegment(file, bytes.length, { crc: 0 }, (record) => records.push(record));
+  const reader = new SegmentReader(await ReadWindow.of(file), { crc: 0 }, (record) => records.push(record));
+  const end = await reader.read();
   expect(end.kind).toBe("clean");
   const encoder = new RecordEncoder();
   for (const record of records) encodeAgain(encoder, record);

@@ -1,9 +1,10 @@
 export type { CreateWalOptions } from "./create-wal.ts";
 export { createWal, defaultSegmentBytes, walExists } from "./create-wal.ts";
 export type { File, FileSystem, OpenMode } from "./file-system.ts";
+export type { WalLocation } from "./log-reader.ts";
 export type { NodeFileSystemOptions } from "./node-file-system.ts";
 export { nodeFileSystem } from "./node-file-system.ts";
-export type { OpenedWal, OpenWalOptions, WalLocation } from "./open-wal.ts";
+export type { OpenedWal, OpenWalOptions } from "./open-wal.ts";
 export { openWal, validSnapshots } from "./open-wal.ts";
 export type { WalSnapshot } from "./records.ts";
 export type { WalRepair } from "./repair.ts";

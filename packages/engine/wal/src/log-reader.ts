@@ -1,14 +1,23 @@
 /**
  * @module Reads the segments of a log in order. It only reads: what a crash has torn is reported, not repaired.
  */
-import { equalBytes } from "@conclave/base";
-import type { File, FileSystem } from "./file-system.ts";
+import { equalBytes, invariant } from "@conclave/base";
+import type { FileSystem } from "./file-system.ts";
 import { MalformedError } from "./proto-reader.ts";
+import { ReadWindow } from "./read-window.ts";
 import type { WalRecord } from "./records.ts";
 import { formatSegmentName, parseSegmentName, type SegmentName } from "./segment-name.ts";
-import { type Chain, readSegment, type SegmentEnd } from "./segment-reader.ts";
+import { type Chain, type SegmentEnd, SegmentReader } from "./segment-reader.ts";
 import { findRecordAfter } from "./torn-tail.ts";
 import { WalError } from "./wal-error.ts";
+
+/** Where a log is. */
+export interface WalLocation {
+  /** Where it is kept. */
+  readonly fileSystem: FileSystem;
+  /** Its directory, an absolute path such as `<data-dir>/member/wal`. */
+  readonly directory: string;
+}
 
 /** What a log ends in. */
 export interface LogTail {
@@ -26,8 +35,9 @@ export interface LogTail {
   readonly tornBy: string | undefined;
 }
 
-/** The segments in a directory by sequence. Other names are ignored. */
-export async function listSegments(fileSystem: FileSystem, directory: string): Promise<SegmentName[]> {
+/** The segments in a directory by sequence; none if it does not exist. Other names are ignored. */
+export async function listSegments({ fileSystem, directory }: WalLocation): Promise<SegmentName[]> {
+  if (!(await fileSystem.exists(directory))) return [];
   const names = await fileSystem.list(directory);
   const segments = names.map(parseSegmentName).filter((segment) => segment !== undefined);
   return segments.sort((left, right) => left.sequence - right.sequence);
@@ -41,29 +51,33 @@ export async function listSegments(fileSystem: FileSystem, directory: string): P
  * @throws {@link WalError} `CORRUPT`
  */
 export async function readLog(
-  fileSystem: FileSystem,
-  directory: string,
+  { fileSystem, directory }: WalLocation,
   segments: readonly SegmentName[],
   visit: (record: WalRecord) => void,
 ): Promise<LogTail> {
   const chain: Chain = { crc: 0 };
   const head = new HeadCheck(visit);
   let tail: LogTail | undefined;
-  let previous: SegmentName | undefined;
   for (const segment of segments) {
     const path = segmentPath(directory, segment);
-    if (previous !== undefined && segment.sequence !== previous.sequence + 1)
-      throw new WalError("CORRUPT", `Segment ${previous.sequence + 1} is missing before '${path}'`);
-    previous = segment;
+    if (tail?.tornBy !== undefined) throw corrupt(segmentPath(directory, tail.segment), tail.offset, tail.tornBy);
+    if (tail !== undefined && segment.sequence !== tail.segment.sequence + 1)
+      throw new WalError("CORRUPT", `Segment ${tail.segment.sequence + 1} is missing before '${path}'`);
     const file = await fileSystem.open(path, { mode: "read" });
     try {
-      const isLast = segment === segments.at(-1);
-      tail = { segment, ...(await readOne(file, path, isLast, chain, head)) };
+      head.startSegment();
+      const window = await ReadWindow.of(file);
+      const end = await new SegmentReader(window, chain, (record) => head.accept(record)).read();
+      const tornBy = await tornByCrash(path, window, end, chain);
+      const { metadata } = head;
+      if (metadata === undefined || !head.complete) throw corrupt(path, end.offset, tornBy ?? "no metadata");
+      const { fileBytes } = window;
+      tail = { segment, offset: end.offset, crc: chain.crc, metadata, fileBytes, tornBy };
     } finally {
       await file.close();
     }
   }
-  if (tail === undefined) throw new WalError("NOT_FOUND", `No log in '${directory}'`);
+  invariant(tail !== undefined, "a log has a segment");
   return tail;
 }
 
@@ -72,29 +86,22 @@ export function segmentPath(directory: string, segment: SegmentName): string {
   return `${directory}/${formatSegmentName(segment)}`;
 }
 
-async function readOne(
-  file: File,
+/** Why the end of a segment is to be cut off, if so. */
+async function tornByCrash(
   path: string,
-  isLast: boolean,
+  window: ReadWindow,
+  end: SegmentEnd,
   chain: Chain,
-  head: HeadCheck,
-): Promise<Omit<LogTail, "segment">> {
-  const fileBytes = await file.size();
-  head.startSegment();
-  const end = await readSegment(file, fileBytes, chain, (record) => head.accept(record));
-  const { metadata } = head;
-  if (metadata === undefined || !head.complete) throw corrupt(path, end, "no metadata");
-  if (end.kind === "clean") return { offset: end.offset, crc: chain.crc, metadata, fileBytes, tornBy: undefined };
-  if (!isLast) throw corrupt(path, end, "and it is not the last segment");
-  if (!end.looksTorn) throw corrupt(path, end);
-  const later = await findRecordAfter(file, fileBytes, end.offset, chain);
-  if (later !== undefined) throw corrupt(path, end, `and there is a record at offset ${later}`);
-  return { offset: end.offset, crc: chain.crc, metadata, fileBytes, tornBy: end.reason };
+): Promise<string | undefined> {
+  if (end.kind === "clean") return undefined;
+  if (!end.looksTorn) throw corrupt(path, end.offset, end.reason);
+  const later = await findRecordAfter(window, end.offset, chain);
+  if (later === undefined) return end.reason;
+  throw corrupt(path, end.offset, `${end.reason}, and there is a record at offset ${later}`);
 }
 
-function corrupt(path: string, end: SegmentEnd, detail?: string): WalError {
-  const reasons = [end.kind === "damaged" ? end.reason : undefined, detail].filter((reason) => reason !== undefined);
-  return new WalError("CORRUPT", `Cannot read '${path}' at offset ${end.offset}: ${reasons.join(", ")}`);
+function corrupt(path: string, offset: number, reason: string): WalError {
+  return new WalError("CORRUPT", `Cannot read '${path}' at offset ${offset}: ${reason}`);
 }
 
 /** What every segment starts with. */

@@ -1,7 +1,7 @@
 import type { Entry, HardState } from "@conclave/raft";
 import { defaultSegmentBytes } from "./create-wal.ts";
-import type { File, FileSystem } from "./file-system.ts";
-import { type LogTail, listSegments, readLog, segmentPath } from "./log-reader.ts";
+import type { File } from "./file-system.ts";
+import { type LogTail, listSegments, readLog, segmentPath, type WalLocation } from "./log-reader.ts";
 import { spareFileName } from "./next-segment.ts";
 import { emptyHardState, type WalSnapshot } from "./records.ts";
 import { repairTail, type WalRepair } from "./repair.ts";
@@ -10,14 +10,6 @@ import { SegmentFile } from "./segment-file.ts";
 import type { SegmentName } from "./segment-name.ts";
 import { SegmentedWal, type Wal } from "./wal.ts";
 import { toWalError, WalError } from "./wal-error.ts";
-
-/** Where a log is. */
-export interface WalLocation {
-  /** Where it is kept. */
-  readonly fileSystem: FileSystem;
-  /** Its directory, an absolute path such as `<data-dir>/member/wal`. */
-  readonly directory: string;
-}
 
 /** How to open a log. */
 export interface OpenWalOptions extends WalLocation {
@@ -53,19 +45,18 @@ export interface OpenedWal {
  * - `DISK` if the file system fails
  */
 export async function openWal(options: OpenWalOptions): Promise<OpenedWal> {
-  const { directory, fileSystem, from = { index: 0, term: 0 }, segmentBytes = defaultSegmentBytes } = options;
+  const { fileSystem, directory, from = { index: 0, term: 0 }, segmentBytes = defaultSegmentBytes } = options;
   try {
     const segments = segmentsFrom(await existingSegments(options), from, directory);
     const replay = new Replay(from);
-    const tail = await readLog(fileSystem, directory, segments, (record) => replay.accept(record));
+    const tail = await readLog(options, segments, (record) => replay.accept(record));
     const snapshot = matchingSnapshot(replay, from, directory);
-    await removeSpareFiles(fileSystem, directory);
-    const { file, repaired } = await openTail(fileSystem, directory, tail);
-    const { metadata, crc } = tail;
+    const { metadata, crc, offset } = tail;
     const { hardState, entries, lastIndex } = replay;
-    const segmentFile = new SegmentFile(file, tail.offset, segmentBytes);
-    const state = { fileSystem, directory, metadata, segmentBytes, segments, file: segmentFile, crc };
-    const wal = new SegmentedWal({ ...state, hardState, lastIndex });
+    await removeSpareFiles(options);
+    const { file, repaired } = await openTail(options, tail);
+    const writer = { segments, file: new SegmentFile(file, offset, segmentBytes), crc, hardState, lastIndex };
+    const wal = new SegmentedWal({ fileSystem, directory, metadata, segmentBytes, ...writer });
     return { wal, metadata, hardState, entries, snapshot, repaired };
   } catch (error) {
     throw toWalError(error, `open the log in '${directory}'`);
@@ -79,23 +70,22 @@ export async function openWal(options: OpenWalOptions): Promise<OpenedWal> {
  * @throws {@link WalError} `NOT_FOUND`, `CORRUPT` or `DISK`
  */
 export async function validSnapshots(location: WalLocation): Promise<WalSnapshot[]> {
-  const { fileSystem, directory } = location;
   try {
     const snapshots: WalSnapshot[] = [];
     let { commit } = emptyHardState;
-    await readLog(fileSystem, directory, contiguousSuffix(await existingSegments(location)), (record) => {
+    await readLog(location, contiguousSuffix(await existingSegments(location)), (record) => {
       if (record.kind === "snapshot") snapshots.push(record.snapshot);
       else if (record.kind === "state") commit = record.hardState.commit;
     });
     return snapshots.filter(({ index }) => index <= commit);
   } catch (error) {
-    throw toWalError(error, `read the log in '${directory}'`);
+    throw toWalError(error, `read the log in '${location.directory}'`);
   }
 }
 
-async function existingSegments({ fileSystem, directory }: WalLocation): Promise<SegmentName[]> {
-  const segments = (await fileSystem.exists(directory)) ? await listSegments(fileSystem, directory) : [];
-  if (segments.length === 0) throw new WalError("NOT_FOUND", `There is no log in '${directory}'`);
+async function existingSegments(location: WalLocation): Promise<SegmentName[]> {
+  const segments = await listSegments(location);
+  if (segments.length === 0) throw new WalError("NOT_FOUND", `There is no log in '${location.directory}'`);
   return segments;
 }
 
@@ -124,21 +114,15 @@ function matchingSnapshot({ snapshot }: Replay, from: WalSnapshot, directory: st
   return snapshot;
 }
 
-async function openTail(
-  fileSystem: FileSystem,
-  directory: string,
-  tail: LogTail,
-): Promise<{ file: File; repaired: WalRepair | null }> {
-  const path = segmentPath(directory, tail.segment);
-  const file = await fileSystem.open(path, { mode: "write" });
-  if (tail.tornBy === undefined) return { file, repaired: null };
-  const { offset, fileBytes, tornBy: reason } = tail;
-  const brokenCopy = await repairTail(fileSystem, directory, path, file, offset, fileBytes);
-  return { file, repaired: { file: path, offset, droppedBytes: fileBytes - offset, reason, brokenCopy } };
+async function openTail(location: WalLocation, tail: LogTail): Promise<{ file: File; repaired: WalRepair | null }> {
+  const path = segmentPath(location.directory, tail.segment);
+  const file = await location.fileSystem.open(path, { mode: "write" });
+  const repaired = tail.tornBy === undefined ? null : await repairTail(location, tail, file, tail.tornBy);
+  return { file, repaired };
 }
 
 /** Removes next segments that a crashed process had prepared. */
-async function removeSpareFiles(fileSystem: FileSystem, directory: string): Promise<void> {
+async function removeSpareFiles({ fileSystem, directory }: WalLocation): Promise<void> {
   for (const name of await fileSystem.list(directory))
     if (spareFileName.test(name)) await fileSystem.remove(`${directory}/${name}`);
 }

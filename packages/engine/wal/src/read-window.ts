@@ -12,10 +12,14 @@ export class ReadWindow {
   /** The length of the file. */
   readonly fileBytes: number;
 
-  /** @param fileBytes - the length of the file, which must not change meanwhile */
-  constructor(file: File, fileBytes: number) {
+  private constructor(file: File, fileBytes: number) {
     this.#file = file;
     this.fileBytes = fileBytes;
+  }
+
+  /** A window on a file, which must not change meanwhile. */
+  static async of(file: File): Promise<ReadWindow> {
+    return new ReadWindow(file, await file.size());
   }
 
   /** The bytes in memory, valid until the window moves. */

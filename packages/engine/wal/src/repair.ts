@@ -1,5 +1,6 @@
-import type { File, FileSystem } from "./file-system.ts";
-import { isZero } from "./segment-reader.ts";
+import type { File } from "./file-system.ts";
+import { isZero } from "./is-zero.ts";
+import { type LogTail, segmentPath, type WalLocation } from "./log-reader.ts";
 
 /** What opening a log has cut off. */
 export interface WalRepair {
@@ -20,26 +21,25 @@ const copyBytes = 1024 * 1024;
 /**
  * Cuts a segment off after its last good record, having copied it to `<name>.broken` first.
  *
- * @returns the path of the copy
+ * @param file - the segment, open for writing
+ * @param reason - what is wrong with the part that is cut off
  */
 export async function repairTail(
-  fileSystem: FileSystem,
-  directory: string,
-  path: string,
+  { fileSystem, directory }: WalLocation,
+  { segment, offset, fileBytes }: LogTail,
   file: File,
-  offset: number,
-  fileBytes: number,
-): Promise<string> {
+  reason: string,
+): Promise<WalRepair> {
+  const path = segmentPath(directory, segment);
   const brokenCopy = `${path}.broken`;
-  await copyFile(fileSystem, file, fileBytes, brokenCopy);
+  await copyFile(file, fileBytes, await fileSystem.open(brokenCopy, { mode: "create" }));
   await fileSystem.syncDirectory(directory);
   await file.truncate(offset);
   await file.sync();
-  return brokenCopy;
+  return { file: path, offset, droppedBytes: fileBytes - offset, reason, brokenCopy };
 }
 
-async function copyFile(fileSystem: FileSystem, file: File, fileBytes: number, path: string): Promise<void> {
-  const copy = await fileSystem.open(path, { mode: "create" });
+async function copyFile(file: File, fileBytes: number, copy: File): Promise<void> {
   try {
     await copy.allocate(fileBytes);
     for (let position = 0; position < fileBytes; position += copyBytes) {

@@ -2,9 +2,9 @@
  * @module Reads the records of one segment up to the end of its used part, or to where it makes no sense any more.
  */
 import { crc32c } from "@conclave/base";
-import type { File } from "./file-system.ts";
+import { isZero } from "./is-zero.ts";
 import { MalformedError } from "./proto-reader.ts";
-import { ReadWindow } from "./read-window.ts";
+import type { ReadWindow } from "./read-window.ts";
 import {
   decodeRecord,
   type FrameHeader,
@@ -27,77 +27,103 @@ export interface Chain {
 /** Where the good records of a segment end, and how. */
 export type SegmentEnd =
   | { readonly kind: "clean"; readonly offset: number }
-  | {
+  | ({
       readonly kind: "damaged";
       /** The end of the last good record. */
       readonly offset: number;
-      /** What is wrong with what follows. */
-      readonly reason: string;
-      /** Whether a write that a crash has cut short could look like this. */
-      readonly looksTorn: boolean;
-    };
+    } & Damage);
 
-/**
- * Reads a segment from its start.
- *
- * @param chain - the running checksum; moves on with every good record
- * @param visit - is given each good record; may throw {@link MalformedError} to refuse it
- */
-export async function readSegment(
-  file: File,
-  fileBytes: number,
-  chain: Chain,
-  visit: (record: WalRecord) => void,
-): Promise<SegmentEnd> {
-  const window = new ReadWindow(file, fileBytes);
-  for (let offset = 0; ; ) {
-    if (fileBytes - offset < frameHeaderBytes) return endOfFile(window, offset);
-    if (!window.holds(offset, frameHeaderBytes)) await window.load(offset, frameHeaderBytes);
-    const header = readFrameHeader(window.bytes, window.at(offset));
-    const misfit = misfitOf(header, fileBytes - offset);
-    if (misfit !== undefined) return { kind: "damaged", offset, ...misfit };
-    if (header.recordBytes === 0) return endOfUsedPart(window, offset);
-    if (!window.holds(offset, header.frameBytes)) await window.load(offset, header.frameBytes);
-    const damage = readRecord(window, offset, header, chain, visit);
-    if (damage !== undefined) return { kind: "damaged", offset, ...damage };
-    offset += header.frameBytes;
-  }
+interface Damage {
+  /** What is wrong with what follows the last good record. */
+  readonly reason: string;
+  /** Whether a write that a crash has cut short could look like this. */
+  readonly looksTorn: boolean;
 }
 
-type Damage = Pick<SegmentEnd & { kind: "damaged" }, "reason" | "looksTorn">;
+/** Reads one segment, record by record. */
+export class SegmentReader {
+  readonly #window: ReadWindow;
+  readonly #chain: Chain;
+  readonly #visit: (record: WalRecord) => void;
 
-/** What is wrong with a length field, if anything. */
-function misfitOf({ recordBytes, wellFormed, frameBytes }: FrameHeader, restBytes: number): Damage | undefined {
-  if (!wellFormed) return { reason: "malformed length field", looksTorn: false };
-  if (frameBytes > restBytes && recordBytes > 0) return { reason: "record runs past the end", looksTorn: true };
-  if (recordBytes > recordBytesMax) return { reason: `record of ${recordBytes} bytes`, looksTorn: false };
-  return undefined;
-}
-
-/** Takes one record in; returns what is wrong with it, if anything. */
-function readRecord(
-  window: ReadWindow,
-  offset: number,
-  header: FrameHeader,
-  chain: Chain,
-  visit: (record: WalRecord) => void,
-): Damage | undefined {
-  const start = window.at(offset) + frameHeaderBytes;
-  const end = start + header.recordBytes;
-  const raw = parseRecord(window.bytes, start, end);
-  if (raw === undefined || raw.end !== end)
-    return { reason: "malformed record", looksTorn: hasZeroSector(window, offset, header.frameBytes) };
-  const crc = continuedCrc(raw, chain);
-  if (crc !== raw.crc)
-    return { reason: "checksum mismatch", looksTorn: hasZeroSector(window, offset, header.frameBytes) };
-  try {
-    visit(decodeRecord(raw));
-  } catch (error) {
-    if (error instanceof MalformedError) return { reason: error.message, looksTorn: false };
-    throw error;
+  /**
+   * @param window - the file
+   * @param chain - the running checksum; moves on with every good record
+   * @param visit - is given each good record; may throw {@link MalformedError} to refuse it
+   */
+  constructor(window: ReadWindow, chain: Chain, visit: (record: WalRecord) => void) {
+    this.#window = window;
+    this.#chain = chain;
+    this.#visit = visit;
   }
-  chain.crc = crc;
-  return undefined;
+
+  /** Reads from the start to the end. */
+  async read(): Promise<SegmentEnd> {
+    const window = this.#window;
+    for (let offset = 0; ; ) {
+      const restBytes = window.fileBytes - offset;
+      if (restBytes < frameHeaderBytes) return this.#endOfFile(offset);
+      if (!window.holds(offset, frameHeaderBytes)) await window.load(offset, frameHeaderBytes);
+      const header = readFrameHeader(window.bytes, window.at(offset));
+      const misfit = misfitOf(header, restBytes);
+      if (misfit !== undefined) return { kind: "damaged", offset, ...misfit };
+      if (header.recordBytes === 0) return this.#endOfUsedPart(offset);
+      if (!window.holds(offset, header.frameBytes)) await window.load(offset, header.frameBytes);
+      const damage = this.#accept(offset, header);
+      if (damage !== undefined) return { kind: "damaged", offset, ...damage };
+      offset += header.frameBytes;
+    }
+  }
+
+  /** Takes one record in; returns what is wrong with it, if anything. */
+  #accept(offset: number, { recordBytes, frameBytes }: FrameHeader): Damage | undefined {
+    const { bytes } = this.#window;
+    const start = this.#window.at(offset) + frameHeaderBytes;
+    const raw = parseRecord(bytes, start, start + recordBytes);
+    if (raw === undefined || raw.end !== start + recordBytes)
+      return { reason: "malformed record", looksTorn: this.#hasZeroSector(offset, frameBytes) };
+    const crc = continuedCrc(raw, this.#chain);
+    if (crc !== raw.crc) return { reason: "checksum mismatch", looksTorn: this.#hasZeroSector(offset, frameBytes) };
+    try {
+      this.#visit(decodeRecord(raw));
+    } catch (error) {
+      if (error instanceof MalformedError) return { reason: error.message, looksTorn: false };
+      throw error;
+    }
+    this.#chain.crc = crc;
+    return undefined;
+  }
+
+  /** Whether a piece of the record between two sector boundaries is all zero: it never reached the disk. */
+  #hasZeroSector(offset: number, frameBytes: number): boolean {
+    const window = this.#window;
+    const frameEnd = offset + frameBytes;
+    for (let start = offset + frameHeaderBytes; start < frameEnd; ) {
+      const end = Math.min(frameEnd, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
+      if (isZero(window.bytes.subarray(window.at(start), window.at(end)))) return true;
+      start = end;
+    }
+    return false;
+  }
+
+  /** Fewer bytes are left than a length field takes. */
+  async #endOfFile(offset: number): Promise<SegmentEnd> {
+    await this.#window.load(offset, frameHeaderBytes);
+    if (isZero(this.#window.bytes)) return { kind: "clean", offset };
+    return { kind: "damaged", offset, reason: "length field cut short", looksTorn: true };
+  }
+
+  /** After a length of zero nothing must follow: else it is the length that is damaged. */
+  async #endOfUsedPart(offset: number): Promise<SegmentEnd> {
+    const window = this.#window;
+    for (let position = offset; position < window.fileBytes; ) {
+      if (!window.holds(position, 1)) await window.load(position, 1);
+      const rest = window.bytes.subarray(window.at(position));
+      if (!isZero(rest)) return { kind: "damaged", offset, reason: "data after a zero length", looksTorn: false };
+      position += rest.length;
+    }
+    return { kind: "clean", offset };
+  }
 }
 
 /** The running checksum after a record, which must be the one it claims. */
@@ -106,38 +132,10 @@ export function continuedCrc({ type, crc, data }: RawRecord, chain: Chain): numb
   return data === undefined ? chain.crc : crc32c(data, chain.crc);
 }
 
-/** Whether a piece of the record between two sector boundaries is all zero: it never reached the disk. */
-function hasZeroSector(window: ReadWindow, offset: number, frameBytes: number): boolean {
-  const frameEnd = offset + frameBytes;
-  for (let start = offset + frameHeaderBytes; start < frameEnd; ) {
-    const end = Math.min(frameEnd, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
-    if (isZero(window.bytes.subarray(window.at(start), window.at(end)))) return true;
-    start = end;
-  }
-  return false;
-}
-
-/** Fewer bytes are left than a length field takes. */
-async function endOfFile(window: ReadWindow, offset: number): Promise<SegmentEnd> {
-  await window.load(offset, frameHeaderBytes);
-  if (isZero(window.bytes)) return { kind: "clean", offset };
-  return { kind: "damaged", offset, reason: "length field cut short", looksTorn: true };
-}
-
-/** After a length of zero nothing must follow: else it is the length that is damaged. */
-async function endOfUsedPart(window: ReadWindow, offset: number): Promise<SegmentEnd> {
-  let position = offset;
-  while (position < window.fileBytes) {
-    if (!window.holds(position, 1)) await window.load(position, 1);
-    const rest = window.bytes.subarray(window.at(position));
-    if (!isZero(rest)) return { kind: "damaged", offset, reason: "data after a zero length", looksTorn: false };
-    position += rest.length;
-  }
-  return { kind: "clean", offset };
-}
-
-/** Whether all bytes are zero. */
-export function isZero(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
-  return true;
+/** What is wrong with a length field, if anything. */
+function misfitOf({ recordBytes, wellFormed, frameBytes }: FrameHeader, restBytes: number): Damage | undefined {
+  if (!wellFormed) return { reason: "malformed length field", looksTorn: false };
+  if (recordBytes > 0 && frameBytes > restBytes) return { reason: "record runs past the end", looksTorn: true };
+  if (recordBytes > recordBytesMax) return { reason: `record of ${recordBytes} bytes`, looksTorn: false };
+  return undefined;
 }

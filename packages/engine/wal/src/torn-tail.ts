@@ -5,9 +5,8 @@
  * points past the end and at any sector of zeros; where such a thing happens in the middle, that drops records
  * which were acknowledged. Here the tail is given up only if no record after the damage is whole.
  */
-import type { File } from "./file-system.ts";
 import { MalformedError } from "./proto-reader.ts";
-import { ReadWindow } from "./read-window.ts";
+import type { ReadWindow } from "./read-window.ts";
 import { decodeRecord, frameHeaderBytes, parseRecord, readFrameHeader } from "./record-decoder.ts";
 import { recordBytesMax } from "./records.ts";
 import { type Chain, continuedCrc } from "./segment-reader.ts";
@@ -21,17 +20,13 @@ const frameBytesMin = 16;
  * Looks for a record that was written after the damage, or for the damaged one itself if only its length field
  * is wrong.
  *
+ * @param window - the file
  * @param offset - where the damage starts
  * @param chain - the running checksum there
  * @returns the offset of the record, or undefined if the tail may be cut
  */
-export async function findRecordAfter(
-  file: File,
-  fileBytes: number,
-  offset: number,
-  chain: Chain,
-): Promise<number | undefined> {
-  const window = new ReadWindow(file, fileBytes);
+export async function findRecordAfter(window: ReadWindow, offset: number, chain: Chain): Promise<number | undefined> {
+  const { fileBytes } = window;
   if (await isRecordWithWrongLength(window, offset, chain)) return offset;
   for (let at = offset + frameAlignment; at + frameBytesMin <= fileBytes; at += frameAlignment) {
     if (!window.holds(at, frameBytesMin)) await window.load(at, frameBytesMin);
