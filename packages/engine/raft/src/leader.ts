@@ -4,7 +4,7 @@ import { readContext } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { Raft } from "./raft.ts";
 import { acceptRead, heartbeatContext, onReadRoundAnswer } from "./read-index.ts";
-import { broadcastHeartbeat, maybeCommit, sendAppend, sendRemaining } from "./replication.ts";
+import { broadcastHeartbeat, maybeCommit, sendAppend, sendNews } from "./replication.ts";
 import { dropped, type StepResult, taken } from "./results.ts";
 import { becomeFollower } from "./roles.ts";
 import { handOverIfRemoved, maybeCompleteTransfer, transferLeadership } from "./transfer.ts";
@@ -86,13 +86,13 @@ function onAcceptedAppend(raft: Raft, peer: Peer, message: Message): StepResult 
   const { progress } = peer;
   const { index } = message;
   if (index > raft.log.lastIndex) return dropped("malformed", `the log ends before ${index}`);
-  const wasPaused = progress.isPaused;
   // An answer to a probe counts even if it is no news: the logs are known to agree now.
   const isNews = progress.maybeUpdate(index) || (progress.match === index && progress.state === "probe");
   if (!isNews) return taken;
   advanceState(raft, progress);
-  if (!maybeCommit(raft) && wasPaused) sendAppend(raft, peer.id);
-  sendRemaining(raft, peer.id);
+  maybeCommit(raft);
+  // A commit goes out to all with the next Ready; without one only this member may have room for more now.
+  if (!raft.needsBroadcast) sendNews(raft, peer.id);
   if (peer.id === raft.leadTransferee) maybeCompleteTransfer(raft);
   return taken;
 }

@@ -62,12 +62,12 @@ export class ProgressTracker {
   /**
    * Whether a quorum has been heard of lately, and starts to listen anew.
    *
-   * @param self - counts as heard of
+   * @param self - the leader, which always hears itself
    */
   takeQuorumActive(self: bigint): boolean {
     const { voters } = this.#configuration;
-    const result = jointVoteResult(voters, (id) => id === self || (this.#progress.get(id)?.recentActive ?? false));
-    for (const progress of this.#progress.values()) progress.recentActive = false;
+    const result = jointVoteResult(voters, (id) => this.#progress.get(id)?.recentActive ?? false);
+    for (const [id, progress] of this.#progress) progress.recentActive = id === self;
     return result === "won";
   }
 

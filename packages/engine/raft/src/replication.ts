@@ -59,15 +59,15 @@ export function hasCommittedInTerm(raft: Raft): boolean {
 /** Sends every follower what it lacks, as far as its window allows. */
 export function broadcastAppend(raft: Raft): void {
   raft.needsBroadcast = false;
-  for (const [id, progress] of raft.tracker.progress) {
-    if (id === raft.id) continue;
-    if (progress.canBumpCommit(raft.log.committed)) sendAppend(raft, id);
-    sendRemaining(raft, id);
+  for (const id of raft.tracker.progress.keys()) {
+    if (id !== raft.id) sendNews(raft, id);
   }
 }
 
-/** Sends a follower what it lacks until its window is full. */
-export function sendRemaining(raft: Raft, to: bigint): void {
+/** Sends a follower what it lacks, entries or the commit index, until its window is full. */
+export function sendNews(raft: Raft, to: bigint): void {
+  const progress = raft.tracker.progress.get(to);
+  if (progress?.canBumpCommit(raft.log.committed)) sendAppend(raft, to);
   while (maybeSendAppend(raft, to, { evenIfEmpty: false }));
 }
 

@@ -59,7 +59,9 @@ export function becomeLeader(raft: Raft): void {
   // Changes in the log that are not yet applied are not known of: as if the last entry were one.
   raft.pendingConfIndex = lastIndex;
   const own = raft.tracker.progress.get(raft.id);
-  own?.becomeReplicate();
-  own?.maybeUpdate(stableIndex);
+  invariant(own !== undefined, "a leader is a member when it is elected");
+  own.becomeReplicate();
+  own.recentActive = true;
+  own.maybeUpdate(stableIndex);
   appendNoOp(raft);
 }

@@ -43,17 +43,33 @@ export function describeConfState(confState: ConfState): string {
 
 /** A message as `1->2 MsgApp term 1 log 3/1 commit 3 entries 4/1 "x"`. */
 export function describeMessage(message: Message): string {
-  const { type, from, to, term, index, logTerm, commit, entries, context, snapshot, reject, rejectHint } = message;
+  const { type, from, to, term, commit, entries, context, snapshot } = message;
   const parts = [`${from}->${to} ${type}`];
   if (term > 0) parts.push(`term ${term}`);
-  if (reject) parts.push("reject");
-  if (index > 0 || logTerm > 0) parts.push(reject ? `index ${index}` : `log ${index}/${logTerm}`);
-  if (reject && type === "MsgAppResp") parts.push(`hint ${rejectHint}/${logTerm}`);
+  parts.push(...describePosition(message));
   if (commit > 0) parts.push(`commit ${commit}`);
   if (entries.length > 0) parts.push(`entries ${describeEntries(entries)}`);
   if (context.length > 0) parts.push(`context ${describeBytes(context)}`);
   if (snapshot !== undefined) parts.push(describeSnapshot(snapshot));
   return parts.join(" ");
+}
+
+/** What the index of a message means, which depends on its type. */
+function describePosition(message: Message): readonly string[] {
+  const { type, index, logTerm, reject, rejectHint } = message;
+  switch (type) {
+    case "MsgApp":
+      return [`after ${index}/${logTerm}`];
+    case "MsgVote":
+    case "MsgPreVote":
+      return [`last ${index}/${logTerm}`];
+    case "MsgAppResp":
+      return [reject ? `rejects after ${index}, hint ${rejectHint}/${logTerm}` : `match ${index}`];
+    case "MsgReadIndexResp":
+      return [`index ${index}`];
+    default:
+      return reject ? ["rejects"] : [];
+  }
 }
 
 function describeSnapshot(snapshot: NonNullable<Message["snapshot"]>): string {

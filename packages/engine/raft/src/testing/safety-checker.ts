@@ -32,6 +32,8 @@ export class SafetyChecker implements MemberObserver {
   /** The last entry each leader was seen with, by term. */
   readonly #leaderLogs = new Map<number, Entry>();
   readonly #entries = new Map<string, Known>();
+  /** The ends of the logs that were checked last: what has not grown need not be checked again. */
+  readonly #checkedLogs = new Map<SimulatedMember, { storage: object; index: number; term: number }>();
   readonly #applied = new Map<number, Entry>();
   readonly #states = new Map<number, number>();
   readonly #reads = new Map<string, number>();
@@ -77,6 +79,10 @@ export class SafetyChecker implements MemberObserver {
 
   #checkLogMatching(member: SimulatedMember): void {
     const { storage } = member;
+    const last = { storage, index: storage.lastIndex, term: storage.term(storage.lastIndex) ?? 0 };
+    const checked = this.#checkedLogs.get(member);
+    if (checked?.storage === storage && checked.index === last.index && checked.term === last.term) return;
+    this.#checkedLogs.set(member, last);
     for (const entry of member.log) {
       const name = `${entry.index}/${entry.term}`;
       const previousTerm = storage.term(entry.index - 1);

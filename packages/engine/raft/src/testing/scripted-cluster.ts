@@ -1,8 +1,20 @@
 /** @module The commands of the interaction scripts: a few members in one process, every message in plain sight. */
 import { emptyBytes, utf8 } from "@conclave/base";
 import type { RaftConfig } from "../config.ts";
+import { emptyConfState } from "../configuration.ts";
+import { createMessage, maySendBeforeSave } from "../message.ts";
+import type { Ready } from "../raw-node.ts";
 import type { ProposeResult, StepResult } from "../results.ts";
-import type { ConfChangeSingle, ConfChangeTransition, ConfState, Message } from "../types.ts";
+import { emptySnapshot } from "../snapshot.ts";
+import type {
+  ConfChangeSingle,
+  ConfChangeTransition,
+  ConfState,
+  Entry,
+  Message,
+  MessageType,
+  Snapshot,
+} from "../types.ts";
 import { describeConfState, describeEntry, describeMessage, describeReady } from "./describe-message.ts";
 import { SafetyChecker } from "./safety-checker.ts";
 import type { Command } from "./script.ts";
@@ -30,16 +42,20 @@ function describeResult(result: ProposeResult | StepResult): readonly string[] {
 
 /** Runs the commands of one script. */
 export class ScriptedCluster {
-  readonly #members = new Map<bigint, SimulatedMember>();
-  readonly #safety = new SafetyChecker();
+  #members = new Map<bigint, SimulatedMember>();
+  #safety = new SafetyChecker();
   #network: Message[] = [];
   #isQuiet = false;
 
   /** Runs a command; unknown ones fail. */
   run(command: Command): readonly string[] {
     const lines = this.#dispatch(command);
-    for (const member of this.#members.values()) this.#safety.check(member, this.#members);
+    this.#check();
     return this.#isQuiet && command.name !== "status" ? [] : lines;
+  }
+
+  #check(): void {
+    for (const member of this.#members.values()) this.#safety.check(member, this.#members);
   }
 
   #dispatch(command: Command): readonly string[] {
@@ -56,6 +72,8 @@ export class ScriptedCluster {
       case "deliver":
       case "drop":
         return this.#deliver(command);
+      case "inject":
+        return this.#inject(command);
       case "status":
       case "progress":
       case "log":
@@ -71,6 +89,14 @@ export class ScriptedCluster {
     const { node } = member;
     const [, argument = ""] = command.positional;
     switch (command.name) {
+      case "take":
+        return describeReady(this.#take(member)).map((line) => `${member.id}: ${line}`);
+      case "save":
+        member.save();
+        return [];
+      case "finish":
+        this.#finish(member);
+        return [];
       case "tick":
         for (let ticks = Number(argument || 1); ticks > 0; ticks--) node.tick();
         return [];
@@ -107,6 +133,9 @@ export class ScriptedCluster {
 
   #create(command: Command): readonly string[] {
     const { options } = command;
+    this.#members = new Map();
+    this.#safety = new SafetyChecker();
+    this.#network = [];
     const confState: ConfState = {
       voters: ids(options.get("voters")),
       learners: ids(options.get("learners")),
@@ -121,6 +150,10 @@ export class ScriptedCluster {
   }
 
   #add(id: bigint, confState: ConfState, options: ReadonlyMap<string, string>): void {
+    const terms = (options.get(`log${id}`) ?? "").split(",").filter((term) => term !== "");
+    const entries = terms.map((term, at) => scriptEntry(at + 1, Number(term)));
+    const term = Number(options.get("term") ?? entries.at(-1)?.term ?? 0);
+    const hardState = { term, vote: 0n, commit: 0 };
     const config: Omit<RaftConfig, "id" | "storage"> = {
       electionTicks: 3,
       heartbeatTicks: 1,
@@ -136,7 +169,16 @@ export class ScriptedCluster {
       maxInflightBytes: Number(options.get("maxInflightBytes") ?? 1024),
       maxPendingReads: Number(options.get("maxPendingReads") ?? 8),
     };
-    this.#members.set(id, new SimulatedMember({ id, confState, config, observer: this.#safety }));
+    this.#members.set(
+      id,
+      new SimulatedMember({
+        id,
+        confState,
+        config,
+        observer: this.#safety,
+        disk: { hardState, snapshot: emptySnapshot, entries },
+      }),
+    );
   }
 
   #member(command: Command): SimulatedMember {
@@ -151,11 +193,50 @@ export class ScriptedCluster {
 
   #ready(member: SimulatedMember): readonly string[] {
     if (!member.isUp || !member.node.hasReady()) return [];
+    const ready = this.#take(member);
+    member.save();
+    this.#check();
+    this.#finish(member);
+    this.#check();
+    return describeReady(ready).map((line) => `${member.id}: ${line}`);
+  }
+
+  #take(member: SimulatedMember): Ready {
     const ready = member.take();
     this.#safety.onReady(ready);
-    member.save();
-    this.#network.push(...member.finish());
-    return describeReady(ready).map((line) => `${member.id}: ${line}`);
+    this.#network.push(...ready.messages.filter(maySendBeforeSave));
+    return ready;
+  }
+
+  #finish(member: SimulatedMember): void {
+    this.#network.push(...member.finish().filter((message) => !maySendBeforeSave(message)));
+  }
+
+  /** Lets a message come that no member has sent. */
+  #inject(command: Command): readonly string[] {
+    const { options } = command;
+    const number = (name: string): number => Number(options.get(name) ?? 0);
+    const terms = (options.get("entries") ?? "").split(",").filter((term) => term !== "");
+    const message: Message = {
+      ...createMessage(
+        { type: options.get("type") as MessageType, from: BigInt(number("from")), to: BigInt(number("to")) },
+        { term: number("term"), index: number("index"), logTerm: number("logTerm"), commit: number("commit") },
+      ),
+      entries: terms.map((term, at) => scriptEntry(number("index") + 1 + at, Number(term))),
+      context: utf8(options.get("context") ?? ""),
+      reject: options.has("reject"),
+      snapshot: this.#scriptSnapshot(options.get("snapshot")),
+    };
+    this.#network.push(message);
+    return this.#deliverWhere((other) => other === message);
+  }
+
+  /** A snapshot that some member could have sent, given as `index/term`. */
+  #scriptSnapshot(text: string | undefined): Snapshot | undefined {
+    if (text === undefined) return undefined;
+    const [index = 0, term = 0] = text.split("/").map(Number);
+    const [some] = this.#members.values();
+    return { data: emptyBytes, metadata: { index, term, confState: some?.node.confState ?? emptyConfState } };
   }
 
   /** Works and delivers among the named members until all is said and done. */
@@ -198,13 +279,15 @@ export class ScriptedCluster {
     return delivered.flatMap((message) => {
       const receiver = this.#members.get(message.to);
       if (receiver?.isUp !== true) return [`lost ${describeMessage(message)}`];
-      return [`${describeMessage(message)}`, ...describeResult(receiver.node.step(message)).map((line) => `  ${line}`)];
+      const result = receiver.node.step(message);
+      this.#check();
+      return [describeMessage(message), ...describeResult(result).map((line) => `  ${line}`)];
     });
   }
 
   #proposeConfChange(member: SimulatedMember, command: Command): readonly string[] {
     const words = command.positional.slice(1);
-    const changes = words.filter((word) => /\d/.test(word)).map(parseChange);
+    const changes = words.filter((word) => word !== "v2").map(parseChange);
     const transition = (command.options.get("transition") ?? "auto") as ConfChangeTransition;
     const [only] = changes;
     if (changes.length === 1 && only !== undefined && transition === "auto" && !words.includes("v2"))
@@ -224,6 +307,11 @@ export class ScriptedCluster {
         return members.map(describeLog);
     }
   }
+}
+
+/** An entry of a log that a script gives as a list of terms. */
+function scriptEntry(index: number, term: number): Entry {
+  return { type: "normal", index, term, data: utf8(`${index}/${term}`) };
 }
 
 function parseChange(word: string): ConfChangeSingle {

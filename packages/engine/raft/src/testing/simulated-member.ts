@@ -4,7 +4,7 @@ import type { RaftConfig } from "../config.ts";
 import { MemoryLogStorage } from "../memory-log-storage.ts";
 import { createRawNode, type RawNode, type Ready } from "../raw-node.ts";
 import type { ConfState, Entry, Message, Snapshot } from "../types.ts";
-import { SimulatedDisk } from "./simulated-disk.ts";
+import { type DiskState, SimulatedDisk } from "./simulated-disk.ts";
 
 /** Who wants to see what a member applies. */
 export interface MemberObserver {
@@ -19,6 +19,8 @@ export interface MemberOptions {
   readonly confState: ConfState;
   readonly config: Omit<RaftConfig, "id" | "storage" | "applied">;
   readonly observer: MemberObserver;
+  /** What is on its disk at first. Default: nothing. */
+  readonly disk?: DiskState;
 }
 
 /** What a crash takes away. */
@@ -51,7 +53,7 @@ function mixed(digest: number, entry: Entry): number {
 /** A member with its disk and state machine: the shell around a RawNode, one step at a time. */
 export class SimulatedMember {
   readonly id: bigint;
-  readonly disk = new SimulatedDisk();
+  readonly disk: SimulatedDisk;
   readonly #options: MemberOptions;
   #process: Process;
   #state: StateMachine;
@@ -64,6 +66,7 @@ export class SimulatedMember {
   constructor(options: MemberOptions) {
     this.id = options.id;
     this.#options = options;
+    this.disk = new SimulatedDisk(options.disk);
     this.#process = boot(options, this.disk);
     this.#state = stateOf(this.disk.synced.snapshot);
     this.isUp = true;
