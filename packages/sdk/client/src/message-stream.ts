@@ -48,7 +48,10 @@ export async function* readMessages<Request, Response>(
       onEnd: (error) => queue.end(error === undefined ? undefined : toConclaveError(error)),
     },
   );
-  scope.signal.addEventListener("abort", () => queue.end(scope.error(method.name), { drop: true }));
+  scope.signal.addEventListener("abort", () => {
+    stream.cancel();
+    queue.end(scope.error(method.name), { drop: true });
+  });
   try {
     stream.send(request);
     stream.halfClose();

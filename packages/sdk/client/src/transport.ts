@@ -66,7 +66,7 @@ export interface ClientTransport {
   unary(call: UnaryCall): Promise<Uint8Array>;
   /** Opens a stream. Failures to connect come through the sink, never synchronously. */
   stream(call: StreamCall, sink: StreamSink): ClientStream;
-  /** Lets go of all connections. Calls under way fail. */
+  /** Lets go of all connections. The client has ended its calls before. */
   close(): void;
 }
 

@@ -1,0 +1,296 @@
+/** @module The transport against real sockets on the loopback interface. */
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GrpcStatus } from "@conclave/protocol";
+import { type handleBidiStreamingCall, type handleUnaryCall, Server, ServerCredentials } from "@grpc/grpc-js";
+import { afterEach, describe, expect, test } from "vitest";
+import { createGrpcTransport } from "./grpc-transport.ts";
+import { TransportError, type UnaryCall } from "./transport.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const bytes = (buffer: Buffer) => buffer;
+
+interface Handlers {
+  readonly unary?: handleUnaryCall<Buffer, Buffer>;
+  readonly stream?: handleBidiStreamingCall<Buffer, Buffer>;
+}
+
+/** Serves one unary method and one stream on a free port, or where it is told. */
+async function serve({ unary, stream }: Handlers, address = "127.0.0.1:0"): Promise<string> {
+  const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
+  const codecs = {
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  };
+  const definition = {
+    unary: { path: "/test/Unary", requestStream: false, responseStream: false, ...codecs },
+    stream: { path: "/test/Stream", requestStream: true, responseStream: true, ...codecs },
+  };
+  server.addService(definition, { unary: unary ?? (() => {}), stream: stream ?? (() => {}) });
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
+  cleanups.push(() => server.forceShutdown());
+  return address.startsWith("unix:") ? address : `127.0.0.1:${port}`;
+}
+
+/** A server that takes connections and says nothing. */
+async function serveSilence(): Promise<string> {
+  const sockets: Socket[] = [];
+  const server: NetServer = createServer((socket) => sockets.push(socket));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  cleanups.push(async () => {
+    for (const socket of sockets) socket.destroy();
+    await once(server.close(), "close");
+  });
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Passes bytes on to another server until it is told to cut every connection. */
+async function serveThrough(target: string): Promise<{ endpoint: string; cut: () => void }> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    const onward = connect(Number(target.split(":")[1]), "127.0.0.1");
+    sockets.push(socket, onward);
+    for (const end of [socket, onward]) end.on("error", () => {});
+    socket.pipe(onward).pipe(socket);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  cleanups.push(async () => {
+    cut();
+    await once(server.close(), "close");
+  });
+  return { endpoint: `127.0.0.1:${(server.address() as AddressInfo).port}`, cut };
+}
+
+/** An address where nobody listens. */
+async function nowhere(): Promise<string> {
+  const server = createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), "close");
+  return `127.0.0.1:${port}`;
+}
+
+function transport() {
+  const made = createGrpcTransport();
+  cleanups.push(() => made.close());
+  return made;
+}
+
+function callTo(endpoint: string, more: Partial<UnaryCall> = {}): UnaryCall {
+  const request = Uint8Array.of(1, 2, 3);
+  const signal = new AbortController().signal;
+  return { endpoint, path: "/test/Unary", request, metadata: {}, timeoutMs: 10_000, signal, ...more };
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<TransportError> {
+  const outcome = await promise.catch((error: unknown) => error);
+  if (!(outcome instanceof TransportError)) throw new Error(`no error of the transport: ${outcome}`);
+  return outcome;
+}
+
+describe("unary()", () => {
+  test("brings request, metadata and patience there, and the answer back as plain bytes", async () => {
+    const endpoint = await serve({
+      unary(call, answer) {
+        const patience = call.getDeadline();
+        expect(patience).not.toBe(Number.POSITIVE_INFINITY);
+        answer(null, Buffer.concat([call.request, Buffer.from(String(call.metadata.get("hasleader")))]));
+      },
+    });
+    const answer = await transport().unary(callTo(endpoint, { metadata: { hasleader: "true" } }));
+    expect(Object.getPrototypeOf(answer)).toBe(Uint8Array.prototype);
+    expect(Buffer.from(answer).toString("latin1")).toBe("\x01\x02\x03true");
+  });
+
+  test("gives status and text of an error to the letter", async () => {
+    const endpoint = await serve({
+      unary: (_call, answer) =>
+        answer({ code: GrpcStatus.OutOfRange, details: "etcdserver: mvcc: required revision has been compacted" }),
+    });
+    expect(await failureOf(transport().unary(callTo(endpoint)))).toMatchObject({
+      status: GrpcStatus.OutOfRange,
+      message: "etcdserver: mvcc: required revision has been compacted",
+      sent: true,
+    });
+  });
+
+  test("T9: takes answers of any size", async () => {
+    const size = 9 * 1024 * 1024;
+    const endpoint = await serve({ unary: (_call, answer) => answer(null, Buffer.alloc(size, 7)) });
+    expect(await transport().unary(callTo(endpoint))).toHaveLength(size);
+  });
+
+  test("knows that nothing was sent where nobody listens", async () => {
+    const failure = await failureOf(transport().unary(callTo(await nowhere())));
+    expect(failure).toMatchObject({ status: GrpcStatus.Unavailable, sent: false });
+    expect(failure.message).toContain("ECONNREFUSED");
+  });
+
+  test("knows that nothing was sent over a connection that never stood", async () => {
+    const endpoint = await serveSilence();
+    const controller = new AbortController();
+    const failure = failureOf(transport().unary(callTo(endpoint, { signal: controller.signal })));
+    setImmediate(() => controller.abort());
+    expect(await failure).toMatchObject({ status: GrpcStatus.Canceled, sent: false });
+  });
+
+  test("knows that nothing was sent with a signal that had aborted", async () => {
+    const endpoint = await serve({});
+    const failure = await failureOf(transport().unary(callTo(endpoint, { signal: AbortSignal.abort() })));
+    expect(failure.sent).toBe(false);
+  });
+
+  test("admits that a request was sent when it is aborted, and tells the member", async () => {
+    let canceled: () => void = () => {};
+    const gone = new Promise<void>((resolve) => {
+      canceled = resolve;
+    });
+    const controller = new AbortController();
+    const endpoint = await serve({
+      unary(call) {
+        call.on("cancelled", canceled);
+        controller.abort();
+      },
+    });
+    const failure = await failureOf(transport().unary(callTo(endpoint, { signal: controller.signal })));
+    expect(failure).toMatchObject({ status: GrpcStatus.Canceled, sent: true });
+    await gone;
+  });
+
+  test("admits that a request was sent when the connection breaks", async () => {
+    let cut: () => void = () => {};
+    const through = await serveThrough(await serve({ unary: () => cut() }));
+    cut = through.cut;
+    expect(await failureOf(transport().unary(callTo(through.endpoint)))).toMatchObject({
+      status: GrpcStatus.Unavailable,
+      sent: true,
+    });
+  });
+
+  test("reaches a member over a unix socket", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "conclave-client-"));
+    cleanups.push(() => rm(directory, { recursive: true }));
+    const endpoint = await serve(
+      { unary: (call, answer) => answer(null, call.request) },
+      `unix:${join(directory, "socket")}`,
+    );
+    expect(await transport().unary(callTo(endpoint))).toHaveLength(3);
+  });
+});
+
+describe("stream()", () => {
+  const open = (endpoint: string, onMessage: (message: Uint8Array) => void) => {
+    let ended: (error: TransportError | undefined) => void = () => {};
+    const end = new Promise<TransportError | undefined>((resolve) => {
+      ended = resolve;
+    });
+    const made = transport();
+    const stream = made.stream({ endpoint, path: "/test/Stream", metadata: {} }, { onMessage, onEnd: ended });
+    return { stream, end, made };
+  };
+
+  test("carries messages both ways and ends in order", async () => {
+    const endpoint = await serve({
+      stream(call) {
+        call.on("data", (message: Buffer) => call.write(Buffer.from([...message].reverse())));
+        call.on("end", () => call.end());
+      },
+    });
+    const messages: number[][] = [];
+    const { stream, end } = open(endpoint, (message) => messages.push([...message]));
+    stream.write(Uint8Array.of(1, 2));
+    stream.write(Uint8Array.of(3, 4));
+    stream.halfClose();
+    expect(await end).toBeUndefined();
+    expect(messages).toEqual([
+      [2, 1],
+      [4, 3],
+    ]);
+  });
+
+  test("ends with the member's error", async () => {
+    const endpoint = await serve({
+      stream: (call) => call.emit("error", { code: GrpcStatus.Unavailable, details: "etcdserver: no leader" }),
+    });
+    expect(await open(endpoint, () => {}).end).toMatchObject({
+      message: "etcdserver: no leader",
+      status: GrpcStatus.Unavailable,
+    });
+  });
+
+  test("ends with an error where nobody listens", async () => {
+    expect(await open(await nowhere(), () => {}).end).toMatchObject({ status: GrpcStatus.Unavailable });
+  });
+
+  test("paused holds the member back", async () => {
+    let sent = 0;
+    let blocked: () => void = () => {};
+    const full = new Promise<void>((resolve) => {
+      blocked = resolve;
+    });
+    const endpoint = await serve({
+      stream(call) {
+        const pump = () => {
+          while (sent < 200 && call.write(Buffer.alloc(64 * 1024))) sent++;
+          if (sent < 200) blocked();
+          else call.end();
+        };
+        call.on("drain", pump);
+        call.on("data", pump);
+      },
+    });
+    let received = 0;
+    const { stream, end } = open(endpoint, () => {
+      received++;
+    });
+    stream.pause();
+    stream.write(Uint8Array.of(1));
+    await full;
+    expect(received).toBeLessThan(20);
+    stream.resume();
+    await end;
+    expect(received).toBeGreaterThanOrEqual(200);
+  });
+
+  test("canceled says nothing more, and the member hears of it", async () => {
+    let heard: () => void = () => {};
+    const gone = new Promise<void>((resolve) => {
+      heard = resolve;
+    });
+    const endpoint = await serve({
+      stream(call) {
+        call.on("cancelled", heard);
+        call.write(Buffer.of(1));
+      },
+    });
+    let ended = false;
+    const first = new Promise<void>((resolve) => {
+      const { stream, end } = open(endpoint, () => {
+        stream.cancel();
+        resolve();
+      });
+      void end.then(() => {
+        ended = true;
+      });
+    });
+    await first;
+    await gone;
+    expect(ended).toBe(false);
+  });
+});
