@@ -70,18 +70,26 @@ export const globalFlags: readonly Option[] = [
  * The options that all commands take: from the command line, else from the environment (`CONCLAVECTL_ENDPOINTS`
  * before `ETCDCTL_ENDPOINTS`, and so on), else the defaults.
  *
- * @throws {@link CommandError} naming the variable whose value cannot be read
+ * @throws {@link CommandError} naming the variable whose value cannot be read, or that says something else than
+ * the command line: whose word counts must not be guessed
  */
 export function readGlobalFlags(program: Command, env: Readonly<Record<string, string | undefined>>): GlobalFlags {
   for (const option of program.options) {
     const name = option.attributeName();
-    if (option.negate || program.getOptionValueSource(name) === "cli") continue;
+    if (option.negate) continue;
     const suffix = option.name().toUpperCase().replaceAll("-", "_");
     const variable = [`CONCLAVECTL_${suffix}`, `ETCDCTL_${suffix}`].find((candidate) => env[candidate]);
     if (variable === undefined) continue;
+    if (program.getOptionValueSource(name) === "cli") throw conflict(variable);
     program.setOptionValueWithSource(name, readVariable(option, variable, env[variable] ?? ""), "env");
   }
   return program.opts<GlobalFlags & Record<string, unknown>>();
+}
+
+function conflict(variable: string): CommandError {
+  const remedy = "either unset environment variable or disable flag";
+  const message = `conflicting environment variable "${variable}" is shadowed by corresponding command-line flag`;
+  return new CommandError(exitCodes.failure, `${message} (${remedy})`);
 }
 
 function readVariable(option: Option, variable: string, text: string): unknown {

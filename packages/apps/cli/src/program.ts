@@ -11,6 +11,7 @@ import { getCommand } from "./commands/get.ts";
 import { leaseGroup } from "./commands/lease.ts";
 import { lockCommand } from "./commands/lock.ts";
 import { memberGroup } from "./commands/member.ts";
+import { moveLeaderCommand } from "./commands/move-leader.ts";
 import { putCommand } from "./commands/put.ts";
 import { txnCommand } from "./commands/txn.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -28,6 +29,7 @@ const commands: readonly AnyCommand[] = [
   electCommand,
   getCommand,
   lockCommand,
+  moveLeaderCommand,
   putCommand,
   txnCommand,
   versionCommand,

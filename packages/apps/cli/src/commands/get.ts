@@ -38,7 +38,9 @@ export const getCommand: CommandSpec<GetOptions> = {
     int64Flag("rev", "revision to read at; 0 for now"),
     textFlag("--sort-by <target>", "CREATE, KEY, MODIFY, VALUE or VERSION"),
   ],
-  async run({ client, print }, { operands, options }) {
+  async run({ client, flags, print }, { operands, options }) {
+    if (options.printValueOnly && flags.writeOut !== "simple")
+      throw new CommandError(exitCodes.badArguments, "print-value-only is only for `--write-out=simple`");
     print("get", await client.raw.kv.range(rangeRequest(operands, options)));
   },
 };

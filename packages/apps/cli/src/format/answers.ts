@@ -7,7 +7,11 @@ import type {
   LeaseLeasesResponse,
   LeaseRevokeResponse,
   LeaseTimeToLiveResponse,
+  MemberAddResponse,
   MemberListResponse,
+  MemberPromoteResponse,
+  MemberRemoveResponse,
+  MemberUpdateResponse,
   PutResponse,
   RangeResponse,
   StatusResponse,
@@ -41,6 +45,14 @@ export interface TimeToLiveAnswer {
   readonly keys: boolean;
 }
 
+/** A member that was changed. */
+export interface MemberChangeAnswer<Response> {
+  /** The member. */
+  readonly id: bigint;
+  /** What the server said. */
+  readonly response: Response;
+}
+
 /** What each kind of answer holds. */
 export interface Answers {
   put: PutResponse;
@@ -54,6 +66,10 @@ export interface Answers {
   leaseTimeToLive: TimeToLiveAnswer;
   leaseList: LeaseLeasesResponse;
   memberList: MemberListResponse;
+  memberAdd: MemberAddResponse;
+  memberRemove: MemberChangeAnswer<MemberRemoveResponse>;
+  memberUpdate: MemberChangeAnswer<MemberUpdateResponse>;
+  memberPromote: MemberChangeAnswer<MemberPromoteResponse>;
   alarm: AlarmResponse;
   endpointStatus: readonly EndpointAnswer<StatusResponse>[];
   endpointHealth: readonly EndpointHealth[];

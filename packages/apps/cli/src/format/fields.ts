@@ -13,6 +13,7 @@ import { formatDuration } from "../go/duration.ts";
 import { quoteBytes, quoteText } from "../go/quote.ts";
 import { alarmName } from "./alarm-name.ts";
 import type { EndpointAnswer, Formatter } from "./answers.ts";
+import { unsupported } from "./unsupported.ts";
 
 type Field = readonly [name: string, value: string | number | bigint | boolean];
 
@@ -49,6 +50,10 @@ export function createFieldsFormatter(): Formatter {
           ]),
         )
         .join(""),
+    memberAdd: unsupported("fields"),
+    memberRemove: unsupported("fields"),
+    memberUpdate: unsupported("fields"),
+    memberPromote: unsupported("fields"),
     alarm: ({ header: head, alarms }) =>
       lines(head === undefined ? [] : header(head)) +
       alarms

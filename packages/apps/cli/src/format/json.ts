@@ -4,6 +4,7 @@ import type {
   DeleteRangeResponse,
   HashKVResponse,
   Member,
+  MemberListResponse,
   PutResponse,
   RangeResponse,
   ResponseHeader,
@@ -37,8 +38,18 @@ export function createJsonFormatter(): Formatter {
     leaseTimeToLive: ({ response: { header: head, ID, TTL, grantedTTL, keys } }) =>
       line({ ...header(head), id: ID, ttl: TTL, "granted-ttl": grantedTTL, keys: keys.length > 0 ? keys : null }),
     leaseList: ({ header: head, leases }) => line({ ...header(head), leases: leases.map(({ ID }) => ({ id: ID })) }),
-    memberList: (response) =>
-      line(omitEmpty({ header: header(response.header), members: response.members.map(member) })),
+    memberList: (response) => line(memberList(response)),
+    memberAdd: (response) =>
+      line(
+        omitEmpty({
+          header: header(response.header),
+          member: response.member === undefined ? undefined : member(response.member),
+          members: response.members.map(member),
+        }),
+      ),
+    memberRemove: ({ response }) => line(memberList(response)),
+    memberUpdate: ({ response }) => line(memberList(response)),
+    memberPromote: ({ response }) => line(memberList(response)),
     alarm: (response) =>
       line(
         omitEmpty({
@@ -120,6 +131,10 @@ function operation({ response }: ResponseOp): GoValue {
     case undefined:
       return { Response: null };
   }
+}
+
+function memberList({ header: head, members }: MemberListResponse): GoValue {
+  return omitEmpty({ header: header(head), members: members.map(member) });
 }
 
 function member({ ID, name, peerURLs, clientURLs, isLearner }: Member): GoValue {

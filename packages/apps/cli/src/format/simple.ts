@@ -4,6 +4,7 @@ import type {
   DeleteRangeResponse,
   PutResponse,
   RangeResponse,
+  ResponseHeader,
   ResponseOp,
   TxnResponse,
 } from "@conclave/protocol/etcdserverpb";
@@ -39,6 +40,10 @@ export function createSimpleFormatter(options: SimpleOptions): Formatter {
     leaseList: ({ leases }) =>
       [`found ${leases.length} leases\n`, ...leases.map(({ ID }) => `${hex16(ID)}\n`)].join(""),
     memberList: ({ members }) => commaSeparated(memberRows(members)),
+    memberAdd: ({ header, member }) => memberChange(member?.ID ?? 0n, "added to", header),
+    memberRemove: ({ id, response }) => memberChange(id, "removed from", response.header),
+    memberUpdate: ({ id, response }) => memberChange(id, "updated in", response.header),
+    memberPromote: ({ id, response }) => memberChange(id, "promoted in", response.header),
     alarm: ({ alarms }) => alarms.map(({ memberID, alarm }) => `${alarmText(memberID, alarm)}\n`).join(""),
     endpointStatus: (list) => commaSeparated(statusRows(list)),
     endpointHealth: (list) => list.map((health) => `${healthText(health)}\n`).join(""),
@@ -48,6 +53,14 @@ export function createSimpleFormatter(options: SimpleOptions): Formatter {
 
 function commaSeparated(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${row.join(", ")}\n`).join("");
+}
+
+function memberChange(id: bigint, change: string, header: ResponseHeader | undefined): string {
+  return `Member ${hexId(id)} ${change} cluster ${hexId(header?.clusterId ?? 0n)}\n`;
+}
+
+function hexId(id: bigint): string {
+  return id.toString(16).padStart(16, " ");
 }
 
 /** In the text form of protocol buffers, which ends each field with a space and leaves zeros out. */

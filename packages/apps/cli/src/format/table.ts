@@ -54,6 +54,10 @@ export function createTableFormatter(): Formatter {
     leaseTimeToLive: none,
     leaseList: none,
     memberList: ({ members }) => draw(memberHeadings, memberRows(members)),
+    memberAdd: none,
+    memberRemove: none,
+    memberUpdate: none,
+    memberPromote: none,
     alarm: none,
     endpointStatus: (list) => draw(statusHeadings, statusRows(list)),
     endpointHealth: (list) =>
@@ -83,11 +87,10 @@ function draw(headings: readonly string[], rows: readonly (readonly string[])[])
   return `${withoutRowRules(table.toString())}\n`;
 }
 
-/** The library draws a line between all rows; only the ones around and below the headings stay. */
+/** The library draws a line between all rows; only the ones around the table and below the headings stay. */
 function withoutRowRules(drawn: string): string {
-  const lines = drawn.split("\n");
-  const headingRule = lines.indexOf(lines[0] ?? "", 1);
-  return lines.filter((line, at) => line !== lines[0] || at <= headingRule || at === lines.length - 1).join("\n");
+  const [rule = "", headings = "", ...rest] = drawn.split("\n");
+  return [rule, headings, rule, ...rest.filter((line) => line !== rule), rule].join("\n");
 }
 
 /** As wide as the longest line, and for a cell that is broken at least as wide as the limit. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hex16, parseInt64 } from "./integers.ts";
+import { hex16, parseInt64, parseUint64Hex } from "./integers.ts";
 
 describe("parseInt64", () => {
   test.each([
@@ -39,4 +39,10 @@ describe("parseInt64", () => {
 test("hex16 pads to 16 characters, the sign among them", () => {
   expect(hex16(0x123n)).toBe("0000000000000123");
   expect(hex16(-1n)).toBe("-000000000000001");
+});
+
+test("parseUint64Hex reads ids of members", () => {
+  expect(parseUint64Hex("ac7c97ef0ec193b0")).toBe(0xac7c97ef0ec193b0n);
+  expect(() => parseUint64Hex("-1")).toThrow('strconv.ParseUint: parsing "-1": invalid syntax');
+  expect(() => parseUint64Hex("10000000000000000")).toThrow("value out of range");
 });

@@ -1,4 +1,5 @@
 const int64Max = (1n << 63n) - 1n;
+const uint64Max = (1n << 64n) - 1n;
 const int64Min = -(1n << 63n);
 
 /**
@@ -15,6 +16,18 @@ export function parseInt64(text: string, base: 0 | 10 | 16): bigint {
   if (signed > int64Max || signed < int64Min)
     throw new RangeError(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
   return signed;
+}
+
+/**
+ * Reads an unsigned 64-bit integer in hexadecimal, as Go's `strconv.ParseUint` does.
+ *
+ * @throws RangeError with Go's words if the text is no such number or too large
+ */
+export function parseUint64Hex(text: string): bigint {
+  const value = magnitude(text, 16);
+  if (value === undefined) throw new RangeError(`strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (value > uint64Max) throw new RangeError(`strconv.ParseUint: parsing ${JSON.stringify(text)}: value out of range`);
+  return value;
 }
 
 function magnitude(digits: string, base: 0 | 10 | 16): bigint | undefined {

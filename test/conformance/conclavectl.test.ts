@@ -1,0 +1,48 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { etcdAbsence } from "@conclave/testkit";
+import { describe, expect, it } from "vitest";
+import { type CtlScript, ctlScripts } from "./ctl-scripts.ts";
+import { type CtlShown, runCtlScript } from "./run-ctl.ts";
+import { conclave, etcd34 } from "./sides.ts";
+import type { Side } from "./suite.ts";
+
+const absent = etcdAbsence("3.4");
+const root = join(import.meta.dirname, "..", "..");
+const conclavectl = join(root, "bin", "conclavectl");
+const built = existsSync(join(root, "packages", "apps", "cli", "dist", "index.js"));
+
+describe.skipIf(absent).each([etcd34, conclave].map((side) => [side.name, side] as const))(
+  `conclavectl prints of %s what etcdctl prints of etcd 3.4 ${absent ?? ""}`,
+  (_name, side) => {
+    it("is built", () => {
+      expect(built, "bin/conclavectl runs the built package: build it first").toBe(true);
+    });
+
+    it.each(ctlScripts.map((script) => [script.title, script] as const))("%s", async (_title, script) => {
+      const [expected, actual] = await Promise.all([show("etcdctl", etcd34, script), show(conclavectl, side, script)]);
+      const comparable = (_shown: CtlShown, step: number) => {
+        const of = expected[step];
+        return of !== undefined && !panicked(of) && (side === etcd34 || of.differs["3.4"] === undefined);
+      };
+      expect(actual.filter(comparable).map(essence)).toEqual(expected.filter(comparable).map(essence));
+    });
+  },
+);
+
+async function show(binary: string, side: Side, script: CtlScript): Promise<CtlShown[]> {
+  await using server = await side.start();
+  return await runCtlScript({ binary, endpoint: server.endpoint }, script);
+}
+
+/** Whether etcdctl came to its own end: a fault that nobody needs to have again. */
+function panicked({ stderr }: CtlShown): boolean {
+  return stderr.some((line) => line.startsWith("panic: "));
+}
+
+const usage = "<how to use the command>";
+
+/** Standard output and exit code; how to use a command is told in words of our own, and on standard error. */
+function essence({ command, stdout, exit }: CtlShown): Pick<CtlShown, "command" | "stdout" | "exit"> {
+  return { command, exit, stdout: exit === 1 && ["NAME:", ""].includes(stdout[0] ?? "") ? [usage] : stdout };
+}
