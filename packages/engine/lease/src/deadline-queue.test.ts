@@ -68,7 +68,7 @@ test("any sequence of moves and removals gives what a sorted list gives", () => 
     fc.record({ kind: fc.constant("take" as const), at: fc.nat({ max: 100 }), limit: fc.nat({ max: 5 }) }),
   );
   fc.assert(
-    fc.property(fc.array(move, { maxLength: 200 }), (moves) => {
+    fc.property(fc.array(move, { maxLength: 200, size: "max" }), (moves) => {
       const queue = new DeadlineQueue<number>();
       const deadlines = Array.from({ length: 31 }, (_, index) => createDeadline(index));
       const model = new Map<number, number>();

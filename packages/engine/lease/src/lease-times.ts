@@ -94,7 +94,14 @@ export class LeaseTimes {
     const timer = this.#timer(id);
     timer.revoking = true;
     this.#expiries.remove(timer.expiry);
-    this.#checkpoints.remove(timer.checkpoint);
+  }
+
+  /** Undoes {@link LeaseTimes.markRevoking}; nothing happens if the lease is not marked. */
+  unmarkRevoking(id: bigint): void {
+    const timer = this.#timer(id);
+    if (!timer.revoking) return;
+    timer.revoking = false;
+    this.#expiries.set(timer.expiry, timer.expiryMs);
   }
 
   /** Gives a lease its whole TTL again. Not for one that is being revoked. */
@@ -115,7 +122,7 @@ export class LeaseTimes {
   onCheckpoint(id: bigint, nowMs: number): void {
     const timer = this.#timer(id);
     timer.checkpointProposed = false;
-    if (!timer.revoking) this.#scheduleCheckpoint(timer, nowMs);
+    this.#scheduleCheckpoint(timer, nowMs);
   }
 
   /** The leases that have ended, the first to end first. */
@@ -132,7 +139,8 @@ export class LeaseTimes {
       const remainingTTL = Math.ceil((timer.expiryMs - nowMs) / 1_000);
       if (remainingTTL <= 0) continue; // It has ended: `expired` hands it out.
       this.#checkpoints.set(timer.checkpoint, nowMs + retryMs);
-      if (remainingTTL >= timer.recordedTtlSec) continue; // An extension: nothing of the TTL itself has passed.
+      // There is nothing to say of one that is as good as gone, or that has lost only of an extension so far.
+      if (timer.revoking || remainingTTL >= timer.recordedTtlSec) continue;
       timer.checkpointProposed = true;
       due.push({ ID: timer.terms.id, remainingTTL });
     }

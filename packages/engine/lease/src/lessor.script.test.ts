@@ -23,6 +23,7 @@ function interpreter(): (command: string) => string {
     detach: (id, key) => lessor.detach(id, key),
     keys: (id) => lessor.keysOf(id),
     revoking: (id) => lessor.markRevoking(id),
+    unmark: (id) => lessor.unmarkRevoking(id),
     revoke: (id) => lessor.revoke(id),
     checkpoint: (id, _word, remaining) => lessor.checkpoint({ ID: id, remainingTTL: remaining }, nowMs),
     leases: () => lessor.leases(),

@@ -111,17 +111,15 @@ describe("keys", () => {
     expect(leases.keysOf(1n)).toEqual(["\0", "a", "ab", "b", "\xff"]);
   });
 
-  test("a key hangs on the lease it was attached to last", () => {
+  test("a key that was detached hangs on the lease no more; detaching it from another does nothing", () => {
     const leases = lessor();
     for (const id of [1n, 2n]) leases.grant({ id, ttlSec: 10n, nowMs: 0 });
     leases.attach(1n, "k");
-    leases.attach(2n, "k");
-    expect([leases.keysOf(1n), leases.keysOf(2n), leases.leaseOf("k")]).toEqual([[], ["k"], 2n]);
-
-    leases.detach(1n, "k");
-    expect(leases.leaseOf("k")).toBe(2n);
     leases.detach(2n, "k");
-    expect([leases.keysOf(2n), leases.leaseOf("k")]).toEqual([[], 0n]);
+    expect(leases.keysOf(1n)).toEqual(["k"]);
+    leases.detach(1n, "k");
+    leases.attach(2n, "k");
+    expect([leases.keysOf(1n), leases.keysOf(2n)]).toEqual([[], ["k"]]);
   });
 
   test("nothing can hang on a lease that does not exist", () => {
@@ -129,15 +127,15 @@ describe("keys", () => {
     expect(() => leases.attach(9n, "k")).toThrow(withCode("NOT_FOUND"));
     expect(() => leases.keysOf(9n)).toThrow(withCode("NOT_FOUND"));
     leases.detach(9n, "k");
-    expect([leases.leaseOf("k"), leases.exists(9n), leases.exists(0n)]).toEqual([0n, false, false]);
+    expect([leases.exists(9n), leases.exists(0n)]).toEqual([false, false]);
   });
 
-  test("revoke() lets go of the keys that are still attached", () => {
+  test("revoke() forgets the keys that are still attached", () => {
     const leases = lessor();
     leases.grant({ id: 1n, ttlSec: 10n, nowMs: 0 });
     leases.attach(1n, "k");
     leases.revoke(1n);
-    expect(leases.leaseOf("k")).toBe(0n);
+    leases.detach(1n, "k");
     expect(() => leases.revoke(1n)).toThrow(withCode("NOT_FOUND"));
 
     leases.grant({ id: 1n, ttlSec: 10n, nowMs: 0 });
@@ -213,6 +211,21 @@ describe("time", () => {
     expect(() => leases.renew(1n, 10_000)).toThrow(withCode("REVOKING"));
     expect(leases.expired(100_000, 10)).toEqual([]);
     expect(leases.timeToLive(1n, 10_000).remainingSec).toBe(0);
+  });
+
+  test("a revoke that was never appended is taken back: the lease can be renewed, and is handed out if overdue", () => {
+    const leases = primary();
+    for (const id of [1n, 2n]) leases.grant({ id, ttlSec: 10n, nowMs: 0 });
+    leases.markRevoking(1n);
+    leases.unmarkRevoking(1n);
+    leases.unmarkRevoking(2n);
+    leases.unmarkRevoking(9n);
+    expect(leases.renew(1n, 5_000).ttlSec).toBe(10);
+    expect(leases.expired(10_000, 10)).toEqual([2n]);
+    leases.markRevoking(2n);
+    leases.unmarkRevoking(2n);
+    expect(leases.expired(10_000, 10)).toEqual([2n]);
+    expect(leases.expired(15_000, 10)).toEqual([2n, 1n]);
   });
 
   test("a new promotion forgets which revokes were proposed", () => {

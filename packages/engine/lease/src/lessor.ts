@@ -19,7 +19,6 @@
 import { type Backend, invariant } from "@conclave/base";
 import type { LeaseCheckpoint } from "@conclave/protocol/etcdserverpb";
 import { LeaseError } from "./lease-error.ts";
-import { LeaseKeys } from "./lease-keys.ts";
 import { LeaseRows } from "./lease-rows.ts";
 import { compareIds, type LeaseTerms, LeaseTimes } from "./lease-times.ts";
 
@@ -81,15 +80,13 @@ export interface Lessor {
   /** Whether there is such a lease. */
   exists(id: bigint): boolean;
   /**
-   * Hangs a key on a lease, taking it off the one it hung on.
+   * Hangs a key on a lease. The caller has taken it off the one it hung on.
    *
    * @throws {@link LeaseError} `NOT_FOUND`
    */
   attach(id: bigint, key: string): void;
-  /** Takes a key off a lease; nothing happens if it does not hang on that one. */
+  /** Takes a key off a lease; nothing happens if it does not hang on it, or the lease is gone. */
   detach(id: bigint, key: string): void;
-  /** The lease that a key hangs on, 0n if none. */
-  leaseOf(key: string): bigint;
   /**
    * The keys of a lease, ascending as bytes; the first step of a revoke is to delete them from the store.
    *
@@ -104,7 +101,7 @@ export interface Lessor {
    */
   grant(grant: LeaseGrant): { readonly ttlSec: number };
   /**
-   * The second step of a revoke: drops the lease and its row. Keys that still hang on it are let go of.
+   * The second step of a revoke: drops the lease, its row and what it knows of keys.
    *
    * @throws {@link LeaseError} `NOT_FOUND`
    */
@@ -147,8 +144,16 @@ export interface Lessor {
    * etcd takes 500 every 500 ms.
    */
   expired(nowMs: number, limit: number): bigint[];
-  /** Says that a revoke of the lease has been appended to the log. Without effect unless primary. */
+  /**
+   * Says that a revoke of the lease is being proposed: from here on it is neither renewed nor handed out. Without
+   * effect on an unknown lease, and unless primary.
+   */
   markRevoking(id: bigint): void;
+  /**
+   * Takes {@link Lessor.markRevoking} back. Only for a proposal that certainly has not been appended to the log: one
+   * whose fate is not known may still be applied, and a renewal must not be acknowledged before that.
+   */
+  unmarkRevoking(id: bigint): void;
   /** Remaining TTLs that the log should know, for one command; none unless primary. */
   dueCheckpoints(nowMs: number, limit: number): LeaseCheckpoint[];
 }
@@ -156,6 +161,8 @@ export interface Lessor {
 /** The replicated state of one lease. */
 interface Lease extends LeaseTerms {
   remainingTtlSec: number;
+  /** The keys that hang on it; made for the first one, as many leases never have any. */
+  keys: Set<string> | undefined;
 }
 
 class BackendLessor implements Lessor {
@@ -164,7 +171,6 @@ class BackendLessor implements Lessor {
   readonly #checkpointIntervalSec: number;
   readonly #persistsCheckpoints: () => boolean;
   readonly #leases = new Map<bigint, Lease>();
-  readonly #keys = new LeaseKeys();
   /** Only a primary has times. */
   #times: LeaseTimes | undefined;
 
@@ -177,7 +183,12 @@ class BackendLessor implements Lessor {
     this.#checkpointIntervalSec = checkpointIntervalSec;
     this.#persistsCheckpoints = persistsCheckpoints;
     for (const { ID, TTL, RemainingTTL } of this.#rows.all()) {
-      this.#leases.set(ID, { id: ID, ttlSec: Math.max(TTL, minTtlSec), remainingTtlSec: RemainingTTL });
+      this.#leases.set(ID, {
+        id: ID,
+        ttlSec: Math.max(TTL, minTtlSec),
+        remainingTtlSec: RemainingTTL,
+        keys: undefined,
+      });
     }
   }
 
@@ -186,21 +197,17 @@ class BackendLessor implements Lessor {
   }
 
   attach(id: bigint, key: string): void {
-    this.#lease(id);
-    this.#keys.attach(id, key);
+    const lease = this.#lease(id);
+    if (lease.keys === undefined) lease.keys = new Set([key]);
+    else lease.keys.add(key);
   }
 
   detach(id: bigint, key: string): void {
-    this.#keys.detach(id, key);
-  }
-
-  leaseOf(key: string): bigint {
-    return this.#keys.leaseOf(key);
+    this.#leases.get(id)?.keys?.delete(key);
   }
 
   keysOf(id: bigint): string[] {
-    this.#lease(id);
-    return this.#keys.keysOf(id);
+    return [...(this.#lease(id).keys ?? [])].sort();
   }
 
   grant({ id, ttlSec, nowMs }: LeaseGrant): { readonly ttlSec: number } {
@@ -209,17 +216,17 @@ class BackendLessor implements Lessor {
       throw new LeaseError("TTL_TOO_LARGE", `Cannot grant lease ${id} for ${ttlSec} s: the maximum is ${maxTtlSec} s`);
     }
     if (this.#leases.has(id)) throw new LeaseError("EXISTS", `Cannot grant lease ${id}: it exists`);
-    const lease = { id, ttlSec: Math.max(Number(ttlSec), this.#minTtlSec), remainingTtlSec: 0 };
+    const grantedSec = Math.max(Number(ttlSec), this.#minTtlSec);
+    const lease: Lease = { id, ttlSec: grantedSec, remainingTtlSec: 0, keys: undefined };
     this.#leases.set(id, lease);
     this.#store(lease);
     this.#times?.start(lease, { nowMs, extendMs: 0 });
-    return { ttlSec: lease.ttlSec };
+    return { ttlSec: grantedSec };
   }
 
   revoke(id: bigint): void {
     this.#lease(id);
     this.#times?.stop(id);
-    this.#keys.detachAll(id);
     this.#leases.delete(id);
     this.#rows.delete(id);
   }
@@ -269,6 +276,10 @@ class BackendLessor implements Lessor {
 
   markRevoking(id: bigint): void {
     if (this.exists(id)) this.#times?.markRevoking(id);
+  }
+
+  unmarkRevoking(id: bigint): void {
+    if (this.exists(id)) this.#times?.unmarkRevoking(id);
   }
 
   dueCheckpoints(nowMs: number, limit: number): LeaseCheckpoint[] {

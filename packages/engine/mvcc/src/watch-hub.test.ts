@@ -67,6 +67,12 @@ describe("delivery", () => {
       client.create({ key: "a", start });
       return client;
     });
+    for (let step = 0; step < 3; step++) lab.hub.syncStep();
+    expect(clients.map(({ responses }) => responses.some(({ events }) => events.length > 0))).toEqual([
+      true,
+      true,
+      true,
+    ]);
     for (let step = 0; step < 12; step++) {
       lab.hub.syncStep();
       lab.put("a");
