@@ -27,7 +27,7 @@ const status = ({ code, details }: Outcome): string => (code === grpc.status.OK 
 describe.each([
   { name: "our server", start: startOwnServer },
   { name: "grpc-js's server", start: startGrpcJsServer },
-])("a grpc-js client of $name", ({ start }) => {
+])("a grpc-js client of $name", { timeout: 30_000 }, ({ start }) => {
   async function startEcho(): Promise<Echo> {
     const { binding, happenings } = createEchoService();
     const server = await start(binding);

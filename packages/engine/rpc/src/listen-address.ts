@@ -10,8 +10,11 @@ export type ListenAddress =
  * @throws RangeError naming the URL if it is none of these
  */
 export function parseListenUrl(url: string): ListenAddress {
-  const unix = /^unix:(?:\/\/)?(.+)$/.exec(url);
-  if (unix?.[1] !== undefined) return { kind: "unix", path: unix[1] };
+  if (url.startsWith("unix:")) {
+    const path = url.slice("unix:".length).replace(/^\/\//, "");
+    if (path === "") throw new RangeError(`Cannot listen as the path of the socket is missing: "${url}"`);
+    return { kind: "unix", path };
+  }
   if (!URL.canParse(url)) throw new RangeError(`Cannot listen as this is no URL: "${url}"`);
   const { protocol, hostname, port, pathname, search } = new URL(url);
   if (protocol !== "http:") throw new RangeError(`Cannot listen as the scheme must be http or unix: "${url}"`);

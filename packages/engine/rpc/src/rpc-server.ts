@@ -93,6 +93,8 @@ class NodeRpcServer implements RpcServer {
   readonly #http1: HttpServer;
   readonly #listeners = new Set<Listener>();
   readonly #sockets = new Set<Socket>();
+  /** Those that have not told what they speak. */
+  readonly #undecided = new Set<Socket>();
   readonly #http2 = new Set<Http2Connection>();
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
@@ -135,15 +137,21 @@ class NodeRpcServer implements RpcServer {
       return;
     }
     this.#sockets.add(socket);
+    this.#undecided.add(socket);
     socket.once("close", () => this.#onDisconnected(socket));
     awaitFirstBytes(socket, {
       timeoutMs: this.#options.handshakeTimeoutMs,
-      onVersion: (version) => (version === "http2" ? this.#serveHttp2(socket) : this.#serveHttp1(socket)),
+      onVersion: (version) => {
+        this.#undecided.delete(socket);
+        if (version === "http2") this.#serveHttp2(socket);
+        else this.#serveHttp1(socket);
+      },
     });
   }
 
   #onDisconnected(socket: Socket): void {
     this.#sockets.delete(socket);
+    this.#undecided.delete(socket);
     if (this.#sockets.size === 0) this.#onIdle?.();
   }
 
@@ -166,6 +174,7 @@ class NodeRpcServer implements RpcServer {
 
   async #close(graceMs: number): Promise<void> {
     for (const listener of this.#listeners) listener.close();
+    for (const socket of this.#undecided) socket.destroy();
     for (const connection of this.#http2) connection.close();
     this.#refuseCalls((call) => call.isStreaming);
     this.#http1.close();
