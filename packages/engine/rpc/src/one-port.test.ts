@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -149,6 +149,31 @@ describe("a connection", () => {
     socket.write(bytes);
     expect(await readAll(socket)).toBe("");
     await expect.poll(() => echo.server.connections).toBe(0);
+  });
+
+  /** Begins a request that never gets to its body, and waits until it is ended for that. */
+  async function outstayHeaders(url: string): Promise<string> {
+    const socket = await dial(url);
+    socket.write("GET / HTTP/1.1\r\nhost: a\r\n");
+    return readAll(socket);
+  }
+
+  test("of HTTP/1.1 whose header fields do not end is ended after a while", async () => {
+    await using echo = await startEchoServer({ handshakeTimeoutMs: 30 });
+    expect(await outstayHeaders(echo.url)).toMatch(/^HTTP\/1.1 408 /);
+  });
+
+  test("of HTTP/1.1 whose body stays open is kept", async () => {
+    const http1: RequestListener = (request, response) => void request.on("data", (chunk) => response.write(chunk));
+    await using echo = await startEchoServer({ handshakeTimeoutMs: 20, http1 });
+    const socket = await dial(echo.url);
+    socket.write("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n");
+    const [first] = (await once(socket, "data")) as [Buffer];
+    for (let times = 0; times < 3; times++) await outstayHeaders(echo.url);
+    socket.write("1\r\nb\r\n");
+    const [second] = (await once(socket, "data")) as [Buffer];
+    expect([`${first}`, `${second}`]).toEqual([expect.stringMatching(/a\r\n$/), expect.stringMatching(/b\r\n$/)]);
+    socket.destroy();
   });
 
   test("that says nothing and leaves is forgotten", async () => {

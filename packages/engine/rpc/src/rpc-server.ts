@@ -26,7 +26,7 @@ export interface RpcServerOptions {
   readonly maxConcurrentStreams?: number;
   /** Connections at once, further ones are closed at once; default: no bound but the system's. */
   readonly maxConnections?: number;
-  /** Time a connection has to tell what it speaks; default 10 000. */
+  /** Time a connection has to tell what it speaks, and an HTTP/1.1 request for its header fields; default 10 000. */
   readonly handshakeTimeoutMs?: number;
   /** Least time between two pings of a client; one that pings more often is disconnected. Default 5 000, as etcd's. */
   readonly pingIntervalMinMs?: number;
@@ -102,7 +102,7 @@ class NodeRpcServer implements RpcServer {
   constructor(options: Required<RpcServerOptions>) {
     this.#options = options;
     this.#dispatcher = new Dispatcher(options);
-    this.#http1 = createHttp1Server(options.http1);
+    this.#http1 = createHttp1Server(options);
   }
 
   get connections(): number {
@@ -205,10 +205,14 @@ class NodeRpcServer implements RpcServer {
   }
 }
 
-function createHttp1Server(handler: RequestListener): HttpServer {
-  // The time limit for a whole request would cut off a stream of the gateway whose body stays open; the one for
-  // the header fields (60 s) stays.
-  const server = createHttpServer({ requestTimeout: 0 }, handler);
+function createHttp1Server({ http1, handshakeTimeoutMs }: Required<RpcServerOptions>): HttpServer {
+  const limits = {
+    // A limit for whole requests would cut off a stream of the gateway whose body stays open.
+    requestTimeout: 0,
+    headersTimeout: handshakeTimeoutMs,
+    connectionsCheckingInterval: handshakeTimeoutMs,
+  };
+  const server = createHttpServer(limits, http1);
   // Node begins to watch over slow connections when the server listens; this one is handed its connections.
   server.emit("listening");
   return server;
