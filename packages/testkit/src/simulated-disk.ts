@@ -4,6 +4,16 @@
  */
 import type { Random, Scheduler } from "@conclave/base";
 import type { File, FileSystem, OpenMode } from "@conclave/wal";
+import {
+  applyChanges,
+  type Directory,
+  directoryAfterCrash,
+  emptyDirectory,
+  isDirectory,
+  makeDurable,
+  type NameChange,
+  type Node,
+} from "./simulated-directory.ts";
 import { SimulatedFile, type Tear } from "./simulated-file.ts";
 
 /** The calls that take time. */
@@ -35,20 +45,6 @@ export interface SimulatedDisk extends FileSystem {
   readonly calls: Readonly<Record<DiskCall, number>>;
 }
 
-interface Directory {
-  /** What programs see. */
-  readonly entries: Map<string, Directory | SimulatedFile>;
-  /** What a power failure would leave. */
-  readonly durable: Map<string, Directory | SimulatedFile>;
-}
-
-/** A name that was set or removed. A rename makes two such changes at once. */
-interface NameChange {
-  readonly directory: Directory;
-  readonly name: string;
-  readonly target: Directory | SimulatedFile | undefined;
-}
-
 /** Creates an empty disk, which has only the directory `/`. */
 export function simulatedDisk(options: SimulatedDiskOptions): SimulatedDisk {
   return new MemoryDisk(options, emptyDirectory());
@@ -74,7 +70,7 @@ class MemoryDisk implements SimulatedDisk {
     const { random } = this.#options;
     const survivors =
       tear === "drop" ? 0 : tear === "keep" ? this.#unsynced.length : random.below(this.#unsynced.length + 1);
-    for (const changes of this.#unsynced.slice(0, survivors)) applyToDurable(changes);
+    for (const changes of this.#unsynced.slice(0, survivors)) makeDurable(changes);
     return new MemoryDisk(this.#options, directoryAfterCrash(this.#root, tear, random));
   }
 
@@ -130,7 +126,7 @@ class MemoryDisk implements SimulatedDisk {
     await this.call("sync");
     this.#unsynced = this.#unsynced.filter((changes) => !covered.includes(changes));
     this.#maybeFailSync();
-    for (const changes of covered) applyToDurable(changes);
+    for (const changes of covered) makeDurable(changes);
   }
 
   async exists(path: string): Promise<boolean> {
@@ -203,16 +199,16 @@ class MemoryDisk implements SimulatedDisk {
   }
 
   #change(changes: readonly NameChange[]): void {
-    for (const { directory, name, target } of changes) setName(directory.entries, name, target);
+    applyChanges(changes);
     this.#unsynced.push(changes);
   }
 
-  #release(removed: Directory | SimulatedFile | undefined): void {
+  #release(removed: Node | undefined): void {
     if (removed !== undefined && !isDirectory(removed)) this.#freeBytes += removed.content.allocatedBytes;
   }
 
-  #find(path: string): Directory | SimulatedFile | undefined {
-    let found: Directory | SimulatedFile | undefined = this.#root;
+  #find(path: string): Node | undefined {
+    let found: Node | undefined = this.#root;
     for (const name of namesOf(path)) {
       if (found === undefined) return undefined;
       if (!isDirectory(found)) throw diskError("ENOTDIR", path);
@@ -304,47 +300,16 @@ class OpenFile implements File {
   }
 }
 
-function emptyDirectory(): Directory {
-  return { entries: new Map(), durable: new Map() };
-}
-
-function isDirectory(node: Directory | SimulatedFile): node is Directory {
-  return "entries" in node;
-}
-
 function namesOf(path: string): string[] {
   if (!path.startsWith("/")) throw diskError("EINVAL", path);
   return path.split("/").filter((name) => name !== "");
 }
 
-function setName(
-  names: Map<string, Directory | SimulatedFile>,
-  name: string,
-  target: Directory | SimulatedFile | undefined,
-): void {
-  if (target === undefined) names.delete(name);
-  else names.set(name, target);
-}
-
-function applyToDurable(changes: readonly NameChange[]): void {
-  for (const { directory, name, target } of changes) setName(directory.durable, name, target);
-}
-
-function assertReplaceable(moved: Directory | SimulatedFile, replaced: Directory | SimulatedFile, path: string): void {
+function assertReplaceable(moved: Node, replaced: Node, path: string): void {
   if (isDirectory(replaced)) {
     if (!isDirectory(moved)) throw diskError("EISDIR", path);
     if (replaced.entries.size > 0) throw diskError("ENOTEMPTY", path);
   } else if (isDirectory(moved)) throw diskError("ENOTDIR", path);
-}
-
-function directoryAfterCrash(directory: Directory, tear: Tear, random: Random): Directory {
-  const after = emptyDirectory();
-  for (const [name, node] of directory.durable) {
-    const survivor = isDirectory(node) ? directoryAfterCrash(node, tear, random) : node.afterCrash(tear, random);
-    after.entries.set(name, survivor);
-    after.durable.set(name, survivor);
-  }
-  return after;
 }
 
 /** An error as Node gives it. */

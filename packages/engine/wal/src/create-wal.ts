@@ -4,7 +4,8 @@ import { listSegments, segmentPath, type WalLocation } from "./log-reader.ts";
 import { RecordEncoder } from "./record-encoder.ts";
 import { emptyHardState } from "./records.ts";
 import { SegmentFile } from "./segment-file.ts";
-import { SegmentedWal, type Wal } from "./wal.ts";
+import { SegmentedWal } from "./segmented-wal.ts";
+import type { Wal } from "./wal.ts";
 import { toWalError, WalError } from "./wal-error.ts";
 
 /** The size at which a segment ends, in bytes: etcd's. */
@@ -58,11 +59,16 @@ async function createFirstSegment(
   segmentBytes: number,
 ): Promise<SegmentFile> {
   const file = await fileSystem.open(path, { mode: "create" });
-  await file.allocate(segmentBytes);
-  const segmentFile = new SegmentFile(file, 0, segmentBytes);
-  await segmentFile.append(buffer.view(0, buffer.length));
-  await segmentFile.sync();
-  return segmentFile;
+  try {
+    await file.allocate(segmentBytes);
+    const segmentFile = new SegmentFile(file, 0, segmentBytes);
+    await segmentFile.append(buffer.view(0, buffer.length));
+    await segmentFile.sync();
+    return segmentFile;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** Removes what a crash while creating has left. */

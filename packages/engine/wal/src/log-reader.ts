@@ -43,61 +43,74 @@ export async function listSegments({ fileSystem, directory }: WalLocation): Prom
   return segments.sort((left, right) => left.sequence - right.sequence);
 }
 
-/**
- * Reads segments that follow one another.
- *
- * @param segments - at least one, in order
- * @param visit - is given each record except checksums and metadata; may throw {@link MalformedError}
- * @throws {@link WalError} `CORRUPT`
- */
-export async function readLog(
-  { fileSystem, directory }: WalLocation,
-  segments: readonly SegmentName[],
-  visit: (record: WalRecord) => void,
-): Promise<LogTail> {
-  const chain: Chain = { crc: 0 };
-  const head = new HeadCheck(visit);
-  let tail: LogTail | undefined;
-  for (const segment of segments) {
-    const path = segmentPath(directory, segment);
-    if (tail?.tornBy !== undefined) throw corrupt(segmentPath(directory, tail.segment), tail.offset, tail.tornBy);
-    if (tail !== undefined && segment.sequence !== tail.segment.sequence + 1)
-      throw new WalError("CORRUPT", `Segment ${tail.segment.sequence + 1} is missing before '${path}'`);
-    const file = await fileSystem.open(path, { mode: "read" });
-    try {
-      head.startSegment();
-      const window = await ReadWindow.of(file);
-      const end = await new SegmentReader(window, chain, (record) => head.accept(record)).read();
-      const tornBy = await tornByCrash(path, window, end, chain);
-      const { metadata } = head;
-      if (metadata === undefined || !head.complete) throw corrupt(path, end.offset, tornBy ?? "no metadata");
-      const { fileBytes } = window;
-      tail = { segment, offset: end.offset, crc: chain.crc, metadata, fileBytes, tornBy };
-    } finally {
-      await file.close();
-    }
-  }
-  invariant(tail !== undefined, "a log has a segment");
-  return tail;
-}
-
 /** Where a segment is. */
 export function segmentPath(directory: string, segment: SegmentName): string {
   return `${directory}/${formatSegmentName(segment)}`;
 }
 
-/** Why the end of a segment is to be cut off, if so. */
-async function tornByCrash(
-  path: string,
-  window: ReadWindow,
-  end: SegmentEnd,
-  chain: Chain,
-): Promise<string | undefined> {
-  if (end.kind === "clean") return undefined;
-  if (!end.looksTorn) throw corrupt(path, end.offset, end.reason);
-  const later = await findRecordAfter(window, end.offset, chain);
-  if (later === undefined) return end.reason;
-  throw corrupt(path, end.offset, `${end.reason}, and there is a record at offset ${later}`);
+/** Reads the segments of one log. */
+export class LogReader {
+  readonly #location: WalLocation;
+  readonly #chain: Chain = { crc: 0 };
+  readonly #head: HeadCheck;
+
+  /** @param visit - is given each record except checksums and metadata; may throw {@link MalformedError} */
+  constructor(location: WalLocation, visit: (record: WalRecord) => void) {
+    this.#location = location;
+    this.#head = new HeadCheck(visit);
+  }
+
+  /**
+   * Reads segments that follow one another.
+   *
+   * @param segments - at least one, in order
+   * @throws {@link WalError} `CORRUPT`
+   */
+  async read(segments: readonly SegmentName[]): Promise<LogTail> {
+    let tail: LogTail | undefined;
+    for (const segment of segments) {
+      if (tail !== undefined) this.#assertContinued(tail, segment);
+      tail = await this.#readSegment(segment);
+    }
+    invariant(tail !== undefined, "a log has a segment");
+    return tail;
+  }
+
+  /** Only the last segment may be torn: the one before was finished and synced before the next got its name. */
+  #assertContinued({ segment, offset, tornBy }: LogTail, next: SegmentName): void {
+    if (tornBy !== undefined) throw corrupt(this.#path(segment), offset, tornBy);
+    if (next.sequence !== segment.sequence + 1)
+      throw new WalError("CORRUPT", `Segment ${segment.sequence + 1} is missing before '${this.#path(next)}'`);
+  }
+
+  async #readSegment(segment: SegmentName): Promise<LogTail> {
+    const path = this.#path(segment);
+    const file = await this.#location.fileSystem.open(path, { mode: "read" });
+    try {
+      this.#head.startSegment();
+      const window = await ReadWindow.of(file);
+      const end = await new SegmentReader(window, this.#chain, (record) => this.#head.accept(record)).read();
+      const tornBy = await this.#tornBy(path, window, end);
+      const { metadata, complete } = this.#head;
+      if (metadata === undefined || !complete) throw corrupt(path, end.offset, tornBy ?? "no metadata");
+      return { segment, offset: end.offset, crc: this.#chain.crc, metadata, fileBytes: window.fileBytes, tornBy };
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Why a crash is to be blamed for what follows the last good record, if anything does. */
+  async #tornBy(path: string, window: ReadWindow, end: SegmentEnd): Promise<string | undefined> {
+    if (end.kind === "clean") return undefined;
+    if (!end.looksTorn) throw corrupt(path, end.offset, end.reason);
+    const later = await findRecordAfter(window, end.offset, this.#chain);
+    if (later === undefined) return end.reason;
+    throw corrupt(path, end.offset, `${end.reason}, and there is a record at offset ${later}`);
+  }
+
+  #path(segment: SegmentName): string {
+    return segmentPath(this.#location.directory, segment);
+  }
 }
 
 function corrupt(path: string, offset: number, reason: string): WalError {

@@ -1,14 +1,15 @@
 import type { Entry, HardState } from "@conclave/raft";
 import { defaultSegmentBytes } from "./create-wal.ts";
 import type { File } from "./file-system.ts";
-import { type LogTail, listSegments, readLog, segmentPath, type WalLocation } from "./log-reader.ts";
+import { LogReader, type LogTail, listSegments, segmentPath, type WalLocation } from "./log-reader.ts";
 import { spareFileName } from "./next-segment.ts";
 import { emptyHardState, type WalSnapshot } from "./records.ts";
 import { repairTail, type WalRepair } from "./repair.ts";
 import { Replay } from "./replay.ts";
 import { SegmentFile } from "./segment-file.ts";
 import type { SegmentName } from "./segment-name.ts";
-import { SegmentedWal, type Wal } from "./wal.ts";
+import { SegmentedWal } from "./segmented-wal.ts";
+import type { Wal } from "./wal.ts";
 import { toWalError, WalError } from "./wal-error.ts";
 
 /** How to open a log. */
@@ -49,7 +50,7 @@ export async function openWal(options: OpenWalOptions): Promise<OpenedWal> {
   try {
     const segments = segmentsFrom(await existingSegments(options), from, directory);
     const replay = new Replay(from);
-    const tail = await readLog(options, segments, (record) => replay.accept(record));
+    const tail = await new LogReader(options, (record) => replay.accept(record)).read(segments);
     const snapshot = matchingSnapshot(replay, from, directory);
     const { metadata, crc, offset } = tail;
     const { hardState, entries, lastIndex } = replay;
@@ -73,10 +74,11 @@ export async function validSnapshots(location: WalLocation): Promise<WalSnapshot
   try {
     const snapshots: WalSnapshot[] = [];
     let { commit } = emptyHardState;
-    await readLog(location, contiguousSuffix(await existingSegments(location)), (record) => {
+    const reader = new LogReader(location, (record) => {
       if (record.kind === "snapshot") snapshots.push(record.snapshot);
       else if (record.kind === "state") commit = record.hardState.commit;
     });
+    await reader.read(contiguousSuffix(await existingSegments(location)));
     return snapshots.filter(({ index }) => index <= commit);
   } catch (error) {
     throw toWalError(error, `read the log in '${location.directory}'`);
@@ -115,10 +117,13 @@ function matchingSnapshot({ snapshot }: Replay, from: WalSnapshot, directory: st
 }
 
 async function openTail(location: WalLocation, tail: LogTail): Promise<{ file: File; repaired: WalRepair | null }> {
-  const path = segmentPath(location.directory, tail.segment);
-  const file = await location.fileSystem.open(path, { mode: "write" });
-  const repaired = tail.tornBy === undefined ? null : await repairTail(location, tail, file, tail.tornBy);
-  return { file, repaired };
+  const file = await location.fileSystem.open(segmentPath(location.directory, tail.segment), { mode: "write" });
+  try {
+    return { file, repaired: tail.tornBy === undefined ? null : await repairTail(location, tail, file, tail.tornBy) };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** Removes next segments that a crashed process had prepared. */

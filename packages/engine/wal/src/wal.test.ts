@@ -439,12 +439,33 @@ describe("close()", () => {
     expect(read).toEqual([entry(1)]);
   });
 
+  it("waits for the segment that is being cut", async () => {
+    const wal = await create();
+    const saving = wal.save(undefined, [entry(1, 1, 5_000)]);
+    await wal.close();
+    await saving;
+    expect(await segments()).toEqual(["0-0", "1-2"]);
+    expect(await disk.list(directory)).toHaveLength(2);
+    expect((await reopen()).entries).toHaveLength(1);
+  });
+
   it("may be called again, and refuses what comes later", async () => {
     const wal = await create();
     await Promise.all([wal.close(), wal.close()]);
     await wal[Symbol.asyncDispose]();
     await expect(wal.save(undefined, [entry(1)])).rejects.toMatchObject({ code: "CLOSED" });
     await expect(wal.saveSnapshot({ index: 0, term: 0 })).rejects.toMatchObject({ code: "CLOSED" });
+  });
+});
+
+describe("writtenBytes", () => {
+  it("counts the bytes of records, heads of segments included", async () => {
+    const wal = await create();
+    expect(wal.writtenBytes).toBe(0);
+    await wal.save(undefined, [entry(1, 1, 1_000)]);
+    expect(wal.writtenBytes).toBeGreaterThan(1_000);
+    expect(wal.writtenBytes).toBeLessThan(1_040);
+    await wal.close();
   });
 });
 

@@ -1,0 +1,224 @@
+import { equalBytes } from "@conclave/base";
+import type { Entry } from "@conclave/raft";
+import { type SimulatedDisk, seededRandom, simulatedDisk } from "@conclave/testkit";
+import { beforeEach, describe, expect, it } from "vitest";
+import { createWal, openWal, validSnapshots } from "./index.ts";
+import { RecordEncoder } from "./record-encoder.ts";
+
+const directory = "/wal";
+const path = `${directory}/0000000000000000-0000000000000000.wal`;
+const metadata = Uint8Array.of(8, 1, 16, 2);
+
+let disk: SimulatedDisk;
+/** The end of each saved record. */
+let ends: number[];
+
+const entry = (index: number, dataBytes = 2_000): Entry => ({
+  type: "normal",
+  term: 1,
+  index,
+  data: new Uint8Array(dataBytes).fill(0xe0 + index),
+});
+
+/** A log of four entries of 2 000 bytes. */
+beforeEach(async () => {
+  disk = simulatedDisk({ random: seededRandom(1) });
+  const wal = await createWal({ fileSystem: disk, directory, metadata, segmentBytes: 100_000 });
+  ends = [await usedBytes()];
+  for (const index of [1, 2, 3, 4]) {
+    await wal.save(undefined, [entry(index)]);
+    ends.push(await usedBytes());
+  }
+  await wal.close();
+});
+
+async function content(name = path): Promise<Uint8Array> {
+  const file = await disk.open(name, { mode: "read" });
+  return file.read(0, await file.size());
+}
+
+async function usedBytes(): Promise<number> {
+  const bytes = await content();
+  return Math.ceil((bytes.findLastIndex((byte) => byte !== 0) + 1) / 8) * 8;
+}
+
+const sector = (position: number): number => Math.floor(position / 512) * 512;
+const endOf = (index: number): number => ends[index] ?? expect.unreachable();
+
+async function write(position: number, bytes: Uint8Array | readonly number[]): Promise<void> {
+  const file = await disk.open(path, { mode: "write" });
+  await file.write(position, Uint8Array.from(bytes));
+}
+
+async function truncate(length: number): Promise<void> {
+  const file = await disk.open(path, { mode: "write" });
+  await file.truncate(length);
+}
+
+const open = () => openWal({ fileSystem: disk, directory, segmentBytes: 100_000 });
+
+describe("a tail that a crash has torn is cut off:", () => {
+  const torn: readonly (readonly [string, string, () => Promise<void>])[] = [
+    ["a record that runs past the end of the file", "record runs past the end", () => truncate(endOf(4) - 1)],
+    ["a length field that is cut short", "length field cut short", () => truncate(endOf(3) + 3)],
+    [
+      "a record without its last sectors",
+      "checksum mismatch",
+      () => write(sector(endOf(3)) + 512, new Uint8Array(2_048)),
+    ],
+    [
+      "a record without a sector in its middle",
+      "checksum mismatch",
+      () => write(sector(endOf(3)) + 1_024, new Uint8Array(512)),
+    ],
+  ];
+
+  it.each(torn)("%s", async (_, reason, tear) => {
+    await tear();
+    const before = await content();
+    const { wal, entries, repaired } = await open();
+    expect(entries).toEqual([entry(1), entry(2), entry(3)]);
+    expect(repaired).toEqual({
+      file: path,
+      offset: endOf(3),
+      droppedBytes: before.length - endOf(3),
+      reason,
+      brokenCopy: `${path}.broken`,
+    });
+    expect(equalBytes(await content(`${path}.broken`), before)).toBe(true);
+    await wal.close();
+  });
+
+  it("and the log goes on from there", async () => {
+    await truncate(endOf(4) - 100);
+    const { wal } = await open();
+    await wal.save({ term: 2, vote: 1n, commit: 0 }, [entry(4, 10), entry(5, 10)]);
+    await wal.close();
+    const reopened = await open();
+    expect(reopened.repaired).toBeNull();
+    expect(reopened.entries).toEqual([entry(1), entry(2), entry(3), entry(4, 10), entry(5, 10)]);
+    await reopened.wal.close();
+  });
+
+  it("but not by only looking at its snapshots", async () => {
+    await truncate(endOf(4) - 1);
+    expect(await validSnapshots({ fileSystem: disk, directory })).toHaveLength(1);
+    expect(await disk.list(directory)).toHaveLength(1);
+    expect((await content()).length).toBe(endOf(4) - 1);
+  });
+
+  it("unless the copy cannot be made; then it stays as it is", async () => {
+    await truncate(endOf(4) - 1);
+    disk.limitFreeBytes(0);
+    await expect(open()).rejects.toMatchObject({ code: "DISK", cause: { code: "ENOSPC" } });
+    expect((await content()).length).toBe(endOf(4) - 1);
+    disk.limitFreeBytes(100_000);
+    const { wal, entries } = await open();
+    expect(entries).toHaveLength(3);
+    await wal.close();
+  });
+
+  it("once more when the power failed while it was cut off", async () => {
+    await truncate(endOf(4) - 1);
+    const file = await disk.open(path, { mode: "write" });
+    await file.sync();
+    disk.failNextSync();
+    await expect(open()).rejects.toMatchObject({ code: "DISK" });
+    disk = disk.crash({ tear: "drop" });
+    const { wal, entries } = await open();
+    expect(entries).toHaveLength(3);
+    await wal.close();
+  });
+});
+
+describe("what no crash can explain is refused, and nothing is changed:", () => {
+  const damages: readonly (readonly [string, RegExp, () => Promise<void>])[] = [
+    ["a zero length before records", /data after a zero length/, () => write(endOf(1), new Array(8).fill(0))],
+    ["a length past the end before records", /there is a record at offset/, () => write(endOf(1) + 4, [1])],
+    ["a length past the end of an intact record", /there is a record at offset/, () => write(endOf(3) + 4, [1])],
+    ["a longer length of an intact record", /there is a record at offset/, () => write(endOf(3) + 1, [0x0f])],
+    ["a shorter length of an intact record", /malformed record/, () => write(endOf(3) + 1, [0x01])],
+    ["a length with the wrong padding", /malformed length field/, () => write(endOf(3) + 7, [0x85])],
+    [
+      "a sector of zeros before a record",
+      /there is a record at offset/,
+      () => write(sector(endOf(1)) + 1_024, new Array(512).fill(0)),
+    ],
+    ["a changed byte in the last record", /checksum mismatch/, () => write(endOf(3) + 900, [1])],
+    ["a byte after the end", /data after a zero length/, () => write(99_999, [1])],
+    ["a file without a record", /no metadata/, () => truncate(0)],
+    ["a file without metadata", /no metadata/, () => truncate(16)],
+    [
+      "a record longer than any",
+      /record of 134217729 bytes/,
+      async () => {
+        await write(endOf(4), [1, 0, 0, 8, 0, 0, 0, 0x87]);
+        await truncate(200_000_000);
+      },
+    ],
+  ];
+
+  it.each(damages)("%s", async (_, message, damage) => {
+    await damage();
+    const file = await disk.open(path, { mode: "read" });
+    const size = await file.size();
+    const before = await file.read(0, 100_000);
+    const refused = { code: "CORRUPT", message: expect.stringMatching(message) };
+    await expect(open()).rejects.toMatchObject(refused);
+    await expect(validSnapshots({ fileSystem: disk, directory })).rejects.toMatchObject(refused);
+    expect(await disk.list(directory)).toEqual(["0000000000000000-0000000000000000.wal"]);
+    expect(await file.size()).toBe(size);
+    expect(equalBytes(await file.read(0, 100_000), before)).toBe(true);
+  });
+
+  it.each([
+    ["metadata", "crc", (encoder: RecordEncoder) => encoder.metadata(metadata)],
+    [
+      "state",
+      "metadata",
+      (encoder: RecordEncoder) => {
+        encoder.crc();
+        encoder.state({ term: 1, vote: 1n, commit: 0 });
+      },
+    ],
+  ])("a segment with a %s record in place of its %s record", async (found, expected, encode) => {
+    const encoder = new RecordEncoder();
+    encode(encoder);
+    await truncate(0);
+    await write(0, encoder.buffer.view(0, encoder.buffer.length));
+    await expect(open()).rejects.toThrow(`${found} record in place of the ${expected} record`);
+  });
+
+  it("the message names the file and the offset", async () => {
+    await write(endOf(3) + 900, [1]);
+    await expect(open()).rejects.toThrow(`Cannot read '${path}' at offset ${endOf(3)}: checksum mismatch`);
+  });
+});
+
+describe("long logs", () => {
+  it("are read across the windows in which files are read", async () => {
+    const entries = Array.from({ length: 3_000 }, (_, at) => entry(at + 1, (at * 37) % 2_500));
+    const other = { fileSystem: disk, directory: "/other" };
+    const wal = await createWal({ ...other, metadata });
+    await wal.save(undefined, entries);
+    await wal.close();
+    const { entries: read, wal: reopened } = await openWal(other);
+    await reopened.close();
+    expect(read.length).toBe(entries.length);
+    expect(read.every((entry, at) => equalBytes(entry.data, entries[at]?.data ?? metadata))).toBe(true);
+  });
+
+  it("are searched to their end for records after the damage", async () => {
+    const other = { fileSystem: disk, directory: "/other" };
+    const name = "/other/0000000000000000-0000000000000000.wal";
+    const wal = await createWal({ ...other, metadata });
+    await wal.save(undefined, [entry(1, 3_000_000), entry(2, 2_500_000), entry(3, 10)]);
+    await wal.close();
+    const file = await disk.open(name, { mode: "write" });
+    await file.write(1_000_000, new Uint8Array(5_000));
+    await expect(openWal(other)).rejects.toMatchObject({
+      code: "CORRUPT",
+      message: /there is a record at offset 3000/,
+    });
+  });
+});
