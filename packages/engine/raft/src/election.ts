@@ -36,16 +36,10 @@ function hasUnappliedConfChange(raft: Raft): boolean {
 }
 
 function campaign(raft: Raft, type: CampaignType): void {
-  if (type === "preElection") {
-    becomePreCandidate(raft);
-    requestVotes(raft, type);
-    // To say that it would vote for itself binds the member to nothing, so this answer need not be durable.
-    recordVote(raft, raft.id, true);
-  } else {
-    becomeCandidate(raft);
-    requestVotes(raft, type);
-    // Its own vote counts once it is on disk: see acknowledgeVote.
-  }
+  if (type === "preElection") becomePreCandidate(raft);
+  else becomeCandidate(raft);
+  requestVotes(raft, type);
+  recordVote(raft, raft.id, true);
 }
 
 function requestVotes(raft: Raft, type: CampaignType): void {
@@ -56,16 +50,6 @@ function requestVotes(raft: Raft, type: CampaignType): void {
     if (type === "preElection") raft.sendInTerm(raft.term + 1, "MsgPreVote", id, fields);
     else raft.send("MsgVote", id, type === "transfer" ? { ...fields, context: campaignTransfer } : fields);
   }
-}
-
-/** Takes note that term and vote are on disk: a candidate's vote for itself counts from now on. */
-export function acknowledgeVote(raft: Raft): void {
-  if (raft.role !== "candidate" || !isOwnVoteDurable(raft)) return;
-  recordVote(raft, raft.id, true);
-}
-
-function isOwnVoteDurable(raft: Raft): boolean {
-  return raft.durable.term === raft.term && raft.durable.vote === raft.id;
 }
 
 /** Counts an answer of the election under way, and draws the conclusion. */
@@ -79,9 +63,17 @@ export function recordVote(raft: Raft, from: bigint, granted: boolean): void {
       return;
     case "won":
       if (raft.role === "preCandidate") campaign(raft, "election");
-      // The others can be faster than the own disk: a leader's term must be durable.
-      else if (isOwnVoteDurable(raft)) becomeLeader(raft);
+      else maybeLead(raft);
   }
+}
+
+/**
+ * Lets a candidate that has won lead, once its term and its vote for itself are on disk: the others' answers can be
+ * faster than that, and a leader that forgot its term could vote for a second one.
+ */
+export function maybeLead(raft: Raft): void {
+  const isDurable = raft.durable.term === raft.term && raft.durable.vote === raft.id;
+  if (raft.role === "candidate" && isDurable && raft.tracker.voteResult === "won") becomeLeader(raft);
 }
 
 /** Whether a vote is asked while a leader is heard, which must not unsettle it (thesis §4.2.3). */

@@ -1,3 +1,4 @@
+export type { InitialMember } from "./bootstrap.ts";
 export { confChangeOf, encodeConfChange, encodeConfChangeV2 } from "./conf-change.ts";
 export type { RaftConfig } from "./config.ts";
 export type { RaftErrorCode } from "./errors.ts";
@@ -7,9 +8,11 @@ export { MemoryLogStorage } from "./memory-log-storage.ts";
 export { maySendBeforeSave } from "./message.ts";
 export type { ProgressState } from "./progress.ts";
 export type { ReadState, Role } from "./raft.ts";
-export type { InitialMember, MemberProgress, RaftStatus, RawNode, Ready, SoftState } from "./raw-node.ts";
+export type { RawNode } from "./raw-node.ts";
 export { createRawNode } from "./raw-node.ts";
+export type { Ready, SoftState } from "./ready.ts";
 export type { Dropped, DropReason, ProposeResult, StepResult } from "./results.ts";
+export type { MemberProgress, RaftStatus } from "./status.ts";
 export type { InitialState, LogRange, LogStorage } from "./storage.ts";
 export type {
   ConfChange,

@@ -1,5 +1,4 @@
 import { invariant } from "@conclave/base";
-import { emptyConfState } from "./configuration.ts";
 import { limitBytes } from "./entry.ts";
 import { emptySnapshot } from "./snapshot.ts";
 import type { InitialState, LogRange, LogStorage } from "./storage.ts";
@@ -31,7 +30,7 @@ export class MemoryLogStorage implements LogStorage {
     this.#compacted = { index, term };
     this.#initialState = {
       hardState: options.hardState ?? { term, vote: 0n, commit: index },
-      confState: options.confState ?? (index === 0 ? emptyConfState : confState),
+      confState: options.confState ?? confState,
     };
     this.append(options.entries ?? []);
   }

@@ -105,7 +105,7 @@ export function malformation(message: Message, receiver: bigint): string | undef
   if (from === receiver || from === 0n) return `the sender cannot be ${from}`;
   const counters = [term, message.logTerm, message.index, message.commit, message.rejectHint];
   if (!counters.every((counter) => Number.isSafeInteger(counter) && counter >= 0)) return "a counter is out of range";
-  if ((term === 0) !== isTermless(type)) return `term ${term} is out of range`;
+  if (term === 0 && !isTermless(type)) return "the term is missing";
   switch (type) {
     case "MsgProp":
       return message.entries.length === 0 ? "a proposal has no entries" : undefined;
@@ -121,8 +121,8 @@ export function malformation(message: Message, receiver: bigint): string | undef
   }
 }
 
-/** Whether messages of the type belong to no term: what a client may ask of whoever leads. */
-function isTermless(type: MessageType): boolean {
+/** Whether messages of the type belong to no term, whatever they say: what may be asked of whoever leads. */
+export function isTermless(type: MessageType): boolean {
   return type === "MsgProp" || type === "MsgReadIndex" || type === "MsgTransferLeader";
 }
 

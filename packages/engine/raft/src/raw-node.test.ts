@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { confChangeOf } from "./conf-change.ts";
 import type { RaftConfig } from "./config.ts";
 import { MemoryLogStorage, type MemoryLogStorageOptions } from "./memory-log-storage.ts";
-import { createRawNode, type RawNode, type Ready } from "./raw-node.ts";
+import { createRawNode, type RawNode } from "./raw-node.ts";
+import type { Ready } from "./ready.ts";
 import type { Entry } from "./types.ts";
 
 setVerifying(true);

@@ -15,94 +15,25 @@
  * Committed entries below the first of `entries` are on disk already and may be applied during step 1.
  */
 import { invariant } from "@conclave/base";
+import { bootstrap, type InitialMember } from "./bootstrap.ts";
 import { encodeConfChange, encodeConfChangeV2 } from "./conf-change.ts";
 import type { RaftConfig } from "./config.ts";
 import { toConfState } from "./configuration.ts";
-import { acknowledgeVote, maybeCampaign } from "./election.ts";
+import { maybeCampaign, maybeLead } from "./election.ts";
 import type { Proposal } from "./entry.ts";
 import { forwardProposal, forwardRead, forwardTransfer } from "./follower.ts";
 import { onSnapshotStatus, onUnreachable } from "./leader.ts";
 import { applyConfChange } from "./membership.ts";
-import type { ProgressState } from "./progress.ts";
 import { maybeAutoLeave, proposeAtLeader } from "./proposal.ts";
-import { Raft, type ReadState, type Role } from "./raft.ts";
+import { Raft } from "./raft.ts";
 import { acceptDeferredReads, acceptRead, startReadRound } from "./read-index.ts";
+import type { Ready, SoftState } from "./ready.ts";
 import { acknowledgeOwn, broadcastAppend, reduceUncommitted } from "./replication.ts";
 import { dropped, type ProposeResult, type StepResult, taken } from "./results.ts";
-import { becomeFollower } from "./roles.ts";
+import { type MemberProgress, progressOf, type RaftStatus, statusOf } from "./status.ts";
 import { step, tick } from "./step.ts";
 import { transferLeadership } from "./transfer.ts";
-import type { ConfChange, ConfChangeV2, ConfState, Entry, HardState, Message, Snapshot } from "./types.ts";
-
-/** What changes without being stored. */
-export interface SoftState {
-  /** What the member is. */
-  readonly role: Role;
-  /** The leader, or 0n if none is known. */
-  readonly lead: bigint;
-}
-
-/** What is to be done now. Its arrays are never changed afterwards. */
-export interface Ready {
-  /** Role and leader, if they changed. */
-  readonly softState: SoftState | undefined;
-  /** To be written to disk, if it changed. */
-  readonly hardState: HardState | undefined;
-  /** To be written to disk; they replace what is stored from the first one's index on. */
-  readonly entries: readonly Entry[];
-  /** To be written to disk and to replace the state machine's state and the whole stored log. */
-  readonly snapshot: Snapshot | undefined;
-  /** To be applied in order. */
-  readonly committedEntries: readonly Entry[];
-  /** To be sent, in order for each receiver. A message may be lost; see {@link RawNode.reportUnreachable}. */
-  readonly messages: readonly Message[];
-  /** Reads that may be served once their index is applied. */
-  readonly readStates: readonly ReadState[];
-  /** Whether the write must be durable before messages are sent: not if only the commit index changed. */
-  readonly mustSync: boolean;
-}
-
-/** What a leader knows of a member. */
-export interface MemberProgress {
-  /** The highest index known to be on the member's disk. */
-  readonly match: number;
-  /** The next index to send. */
-  readonly next: number;
-  /** How entries are sent. */
-  readonly state: ProgressState;
-  /** Whether it has been heard of since the quorum was last checked. */
-  readonly recentActive: boolean;
-  /** Whether it does not vote. */
-  readonly isLearner: boolean;
-  /** Appends in flight. */
-  readonly inflights: number;
-}
-
-/** The state of the member at one moment. */
-export interface RaftStatus extends SoftState {
-  /** The member. */
-  readonly id: bigint;
-  /** Its term. */
-  readonly term: number;
-  /** Who got its vote in the term, or 0n. */
-  readonly vote: bigint;
-  /** The highest index known to be committed. */
-  readonly commit: number;
-  /** The highest index that is applied, as of the last `advance`. */
-  readonly applied: number;
-  /** The last index of the log. */
-  readonly lastIndex: number;
-  /** The member to which leadership is being handed over, or 0n. */
-  readonly leadTransferee: bigint;
-}
-
-/** A member of the first membership. */
-export interface InitialMember {
-  /** Its id. */
-  readonly id: bigint;
-  /** What the application needs to know of it. */
-  readonly context: Uint8Array;
-}
+import type { ConfChange, ConfChangeV2, ConfState, HardState, Message } from "./types.ts";
 
 /** One member of a Raft cluster, without disk, network or clock of its own. */
 export interface RawNode {
@@ -184,9 +115,7 @@ class Node implements RawNode {
   }
 
   get status(): RaftStatus {
-    const { id, role, lead, term, vote, leadTransferee, log } = this.#raft;
-    const { committed: commit, applied, lastIndex } = log;
-    return { id, role, lead, term, vote, commit, applied, lastIndex, leadTransferee };
+    return statusOf(this.#raft);
   }
 
   get confState(): ConfState {
@@ -194,19 +123,7 @@ class Node implements RawNode {
   }
 
   progress(): ReadonlyMap<bigint, MemberProgress> | undefined {
-    const { role, tracker } = this.#raft;
-    if (role !== "leader") return undefined;
-    const members = new Map<bigint, MemberProgress>();
-    for (const [id, { match, next, state, recentActive, inflights }] of tracker.progress)
-      members.set(id, {
-        match,
-        next,
-        state,
-        recentActive,
-        isLearner: !tracker.isVoter(id),
-        inflights: inflights.count,
-      });
-    return members;
+    return this.#raft.role === "leader" ? progressOf(this.#raft) : undefined;
   }
 
   bootstrap(members: readonly InitialMember[]): void {
@@ -337,7 +254,7 @@ class Node implements RawNode {
       raft.log.appliedTo(applied);
       reduceUncommitted(raft, ready.committedEntries);
     }
-    acknowledgeVote(raft);
+    maybeLead(raft);
     acknowledgeOwn(raft);
     maybeAutoLeave(raft);
     acceptDeferredReads(raft);
@@ -363,18 +280,4 @@ class Node implements RawNode {
     if (term === last.term && vote === last.vote && log.committed === last.commit) return undefined;
     return this.#raft.hardState;
   }
-}
-
-function bootstrap(raft: Raft, members: readonly InitialMember[]): void {
-  if (raft.log.lastIndex > 0 || raft.term > 0)
-    throw new RangeError(`Cannot bootstrap as the log must be empty: its last index is ${raft.log.lastIndex}`);
-  if (members.length === 0) throw new RangeError("Cannot bootstrap without members");
-  becomeFollower(raft, 1, 0n);
-  for (const { id, context } of members) {
-    const change: ConfChange = { id: 0n, type: "addNode", nodeId: id, context };
-    raft.log.push({ type: "confChange", data: encodeConfChange(change) }, 1);
-    // Known at once, not only when applied again from the log, so that the member can campaign.
-    applyConfChange(raft, change);
-  }
-  raft.log.commitTo(raft.log.lastIndex);
 }

@@ -25,30 +25,22 @@ export function reduceUncommitted(raft: Raft, applied: readonly Entry[]): void {
   raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - payloadBytes(applied));
 }
 
-/**
- * Takes note of what is on the leader's own disk: it counts its copy like any other, once it is durable.
- *
- * @returns whether more is committed now
- */
-export function acknowledgeOwn(raft: Raft): boolean {
-  if (raft.role !== "leader") return false;
+/** Takes note of what is on the leader's own disk: it counts its copy like any other, once it is durable. */
+export function acknowledgeOwn(raft: Raft): void {
+  if (raft.role !== "leader") return;
   const own = raft.tracker.progress.get(raft.id);
-  if (own?.maybeUpdate(raft.log.stableIndex) !== true) return false;
-  return maybeCommit(raft);
+  if (own?.maybeUpdate(raft.log.stableIndex)) maybeCommit(raft);
 }
 
 /**
  * Commits what a quorum has, but only if the last of it is of the leader's own term: counting copies of an earlier
  * term's entry could commit what a later leader overwrites (§5.4.2, figure 8).
- *
- * @returns whether more is committed now
  */
-export function maybeCommit(raft: Raft): boolean {
+export function maybeCommit(raft: Raft): void {
   const index = raft.tracker.committedIndex;
-  if (index <= raft.log.committed || !raft.log.matches({ index, term: raft.term })) return false;
+  if (index <= raft.log.committed || !raft.log.matches({ index, term: raft.term })) return;
   raft.log.commitTo(index);
   raft.needsBroadcast = true;
-  return true;
 }
 
 /** Whether the leader has committed in its term, and so knows what was committed before (thesis §6.4). */

@@ -11,7 +11,7 @@ import {
   onTimeoutNow,
 } from "./follower.ts";
 import { stepLeader, tickLeader } from "./leader.ts";
-import { isResponse, malformation, readContext } from "./message.ts";
+import { isResponse, isTermless, malformation, readContext } from "./message.ts";
 import { proposeForwarded } from "./proposal.ts";
 import type { Raft } from "./raft.ts";
 import { dropped, type ProposeResult, type StepResult, taken } from "./results.ts";
@@ -25,7 +25,7 @@ export function step(raft: Raft, message: Message): StepResult {
   if (flaw !== undefined) return dropped("malformed", flaw);
   // Requests are taken from anyone: this member may not know yet that the sender has joined.
   if (isResponse(type) && !raft.tracker.progress.has(from) && from !== raft.lead) return dropped("notMember");
-  if (message.term === 0) return stepTermless(raft, message);
+  if (isTermless(type)) return stepTermless(raft, message);
   if (message.term > raft.term) return stepHigherTerm(raft, message);
   if (message.term < raft.term) return stepLowerTerm(raft, message);
   return stepSameTerm(raft, message);

@@ -2,7 +2,7 @@
 import { hex, utf8Text } from "@conclave/base";
 import { confChangeOf } from "../conf-change.ts";
 import { asConfChangeV2 } from "../configuration-change.ts";
-import type { Ready } from "../raw-node.ts";
+import type { Ready } from "../ready.ts";
 import type { ConfState, Entry, Message } from "../types.ts";
 
 const changeSigns = { addNode: "+", removeNode: "-", updateNode: "~", addLearnerNode: "+learner " } as const;

@@ -10,7 +10,7 @@
  * committed anywhere when it was asked for.
  */
 import { binaryString, invariant } from "@conclave/base";
-import type { Ready } from "../raw-node.ts";
+import type { Ready } from "../ready.ts";
 import type { Entry, Snapshot } from "../types.ts";
 import type { MemberObserver, SimulatedMember } from "./simulated-member.ts";
 

@@ -3,7 +3,7 @@ import { emptyBytes, utf8 } from "@conclave/base";
 import type { RaftConfig } from "../config.ts";
 import { emptyConfState } from "../configuration.ts";
 import { createMessage, maySendBeforeSave } from "../message.ts";
-import type { Ready } from "../raw-node.ts";
+import type { Ready } from "../ready.ts";
 import type { ProposeResult, StepResult } from "../results.ts";
 import { emptySnapshot } from "../snapshot.ts";
 import type {

@@ -1,4 +1,4 @@
-import type { Ready } from "../raw-node.ts";
+import type { Ready } from "../ready.ts";
 import { emptySnapshot } from "../snapshot.ts";
 import type { Entry, HardState, Snapshot } from "../types.ts";
 

@@ -2,7 +2,8 @@ import { invariant, utf8, utf8Text } from "@conclave/base";
 import { confChangeOf } from "../conf-change.ts";
 import type { RaftConfig } from "../config.ts";
 import { MemoryLogStorage } from "../memory-log-storage.ts";
-import { createRawNode, type RawNode, type Ready } from "../raw-node.ts";
+import { createRawNode, type RawNode } from "../raw-node.ts";
+import type { Ready } from "../ready.ts";
 import type { ConfState, Entry, Message, Snapshot } from "../types.ts";
 import { type DiskState, SimulatedDisk } from "./simulated-disk.ts";
 
