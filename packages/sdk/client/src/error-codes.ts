@@ -95,6 +95,7 @@ export type StatusErrorCode =
  * - `INVALID_ARGUMENT`: an argument is wrong; the message shows the value received
  * - `STALE_READ`: every member that answered a serializable read is behind what this client has already seen
  * - `SESSION_LOST`: the lease of a session ran out or was revoked
+ * - `OWNERSHIP_LOST`: what was owned, such as a lock, belongs to someone else by now; a guarded write was refused
  * - `SLOW_CONSUMER`: the buffer of a watch with the policy `"fail"` was full
  * - `HANDLER_FAILED`: an event handler threw; its error is the `cause`
  */
@@ -106,6 +107,7 @@ export type LocalErrorCode =
   | "INVALID_ARGUMENT"
   | "STALE_READ"
   | "SESSION_LOST"
+  | "OWNERSHIP_LOST"
   | "SLOW_CONSUMER"
   | "HANDLER_FAILED";
 

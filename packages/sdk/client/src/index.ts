@@ -56,6 +56,7 @@ export type {
 export type { MessageStreamOptions } from "./message-stream.ts";
 export { onAbort } from "./on-abort.ts";
 export { type Op, type OpFactory, type OpResult, op } from "./op.ts";
+export { type Ownership, type OwnershipOptions, takeOwnership } from "./ownership.ts";
 export type { PartialMessage, RawCallOptions, RawMethod, RawService, RawServices } from "./raw.ts";
 export type { Session, SessionEvents, SessionOptions } from "./session.ts";
 export type { SharedSession, SharedSessionEvents, SharedSessionOptions } from "./shared-session.ts";

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { etcdAbsence, startEtcd } from "@conclave/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Client, type ClientView, connect, createClient } from "./client.ts";
-import { compare } from "./compare.ts";
+import { type Compare, compare } from "./compare.ts";
 import { type ConclaveErrorCode, isConclaveError } from "./index.ts";
 import { allKeys, between, fromKey, prefix, singleKey } from "./key-range.ts";
 import type { KeyValue } from "./key-value.ts";
@@ -233,7 +233,7 @@ describe.each(backEnds)("the client against $name", ({ absent, start }) => {
         await kv.put("a", "m", { lease });
         const a = await kv.get("a");
         if (a === undefined) throw new Error("a is there");
-        const holds = async (...conditions: Parameters<ReturnType<ClientView["txn"]>["if"]>) =>
+        const holds = async (...conditions: readonly Compare[]) =>
           (
             await kv
               .txn()

@@ -8,10 +8,12 @@ import {
 } from "@conclave/protocol/etcdserverpb";
 import { ElectionDefinition } from "@conclave/protocol/v3electionpb";
 import { LockDefinition } from "@conclave/protocol/v3lockpb";
+import * as z from "zod";
 import type { CallOptions } from "./call-scope.ts";
 import { type MessageStreamOptions, readMessages } from "./message-stream.ts";
 import { rpcMethod, type TypedMethodDefinition } from "./rpc-method.ts";
 import { type CallPorts, type Effect, runUnary } from "./unary-run.ts";
+import { callFields, validate } from "./validate.ts";
 
 /** What a raw call can be told. */
 export interface RawCallOptions extends CallOptions {
@@ -62,8 +64,8 @@ export interface RawServices {
   readonly election: RawService<typeof ElectionDefinition>;
 }
 
-/** Methods that change nothing. */
-const reads: ReadonlySet<string> = new Set([
+/** Methods that change nothing. @internal */
+export const reads: ReadonlySet<string> = new Set([
   "etcdserverpb.KV/Range",
   "etcdserverpb.Lease/LeaseTimeToLive",
   "etcdserverpb.Lease/LeaseLeases",
@@ -80,20 +82,27 @@ const reads: ReadonlySet<string> = new Set([
   "v3electionpb.Election/Leader",
 ]);
 
-/** Methods that do the same done twice. */
-const idempotentMethods: ReadonlySet<string> = new Set([
+/** Methods that do the same done twice. @internal */
+export const idempotentMethods: ReadonlySet<string> = new Set([
   "etcdserverpb.Lease/LeaseKeepAlive",
   "etcdserverpb.Maintenance/Defragment",
 ]);
 
-/** Methods that are meant to wait, or whose time depends on how much data there is: no time limit by default. */
-const patientMethods: ReadonlySet<string> = new Set([
+/** Methods that are meant to wait, or whose time depends on how much data there is: no time limit by default. @internal */
+export const patientMethods: ReadonlySet<string> = new Set([
   "v3lockpb.Lock/Lock",
   "v3electionpb.Election/Campaign",
   "etcdserverpb.Maintenance/Defragment",
   "etcdserverpb.Maintenance/Hash",
   "etcdserverpb.Maintenance/HashKV",
 ]);
+
+const streamSchema = z.strictObject({
+  ...callFields,
+  endpoint: z.string().optional(),
+  requireLeader: z.boolean().optional(),
+});
+const rawSchema = streamSchema.extend({ idempotent: z.boolean().optional() });
 
 /** Makes the functions of every service. */
 export function createRawServices(ports: CallPorts): RawServices {
@@ -132,14 +141,18 @@ function rawMethod(ports: CallPorts, service: { readonly fullName: string }, def
       : "mutation";
   const timeoutMs = patientMethods.has(method.name) ? Number.POSITIVE_INFINITY : undefined;
   if (definition.responseStream && !definition.requestStream)
-    return (request: unknown = {}, options: MessageStreamOptions = {}) =>
-      readMessages(ports, method, definition.requestType.fromPartial(request), options);
-  return async (request: unknown = {}, options: RawCallOptions = {}) =>
-    await runUnary(ports, method, definition.requestType.fromPartial(request), {
+    return (request: unknown = {}, options: MessageStreamOptions = {}) => {
+      validate(streamSchema, options, `options of ${method.name}`);
+      return readMessages(ports, method, definition.requestType.fromPartial(request), options);
+    };
+  return async (request: unknown = {}, options: RawCallOptions = {}) => {
+    validate(rawSchema, options, `options of ${method.name}`);
+    return await runUnary(ports, method, definition.requestType.fromPartial(request), {
       signal: options.signal,
       timeoutMs: options.timeoutMs ?? timeoutMs,
       endpoint: options.endpoint,
       requireLeader: options.requireLeader ?? false,
       effect: options.idempotent === true && effect === "mutation" ? "idempotent" : effect,
     });
+  };
 }

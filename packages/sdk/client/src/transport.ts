@@ -64,7 +64,7 @@ export interface ClientTransport {
    * @throws {@link TransportError} if it fails, promptly when the signal aborts
    */
   unary(call: UnaryCall): Promise<Uint8Array>;
-  /** Opens a stream. Failures to connect come through the sink, never synchronously. */
+  /** Opens a stream. The sink hears nothing, not even a failure to connect, before this has returned. */
   stream(call: StreamCall, sink: StreamSink): ClientStream;
   /** Lets go of all connections. The client has ended its calls before. */
   close(): void;

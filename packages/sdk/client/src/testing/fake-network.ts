@@ -23,6 +23,7 @@ export class FakeStream {
   readonly #sink: StreamSink;
   readonly #early: Uint8Array[] = [];
   readonly #held: Uint8Array[] = [];
+  #ending: { readonly error: TransportError | undefined } | undefined;
   #paused = false;
   #open = true;
 
@@ -37,16 +38,31 @@ export class FakeStream {
     return this.#open;
   }
 
-  send(message: Uint8Array): void {
-    if (!this.#open) return;
-    if (this.#paused) this.#held.push(message);
-    else this.#sink.onMessage(message);
+  /** How many messages wait for the client to take them. */
+  get heldBack(): number {
+    return this.#held.length;
   }
 
+  send(message: Uint8Array): void {
+    this.#held.push(message);
+    this.#flush();
+  }
+
+  /** Ends the stream after what was sent. */
   end(error?: TransportError): void {
-    if (!this.#open) return;
+    this.#ending = { error };
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (this.#open && !this.#paused) {
+      const message = this.#held.shift();
+      if (message === undefined) break;
+      this.#sink.onMessage(message);
+    }
+    if (!this.#open || this.#ending === undefined || this.#held.length > 0) return;
     this.#open = false;
-    this.#sink.onEnd(error);
+    this.#sink.onEnd(this.#ending.error);
   }
 
   clientEnd(): ClientStream {
@@ -64,7 +80,7 @@ export class FakeStream {
       },
       resume: () => {
         this.#paused = false;
-        for (const message of this.#held.splice(0)) this.#sink.onMessage(message);
+        this.#flush();
       },
     };
   }
