@@ -1,9 +1,9 @@
 import { emptyBytes, utf8 } from "@conclave/base";
 import * as raftpb from "@conclave/protocol/raftpb";
 import { describe, expect, test } from "vitest";
-import { createMessage, isLocalMessage, isResponse, maySendBeforeSave } from "./message.ts";
+import { createMessage, isLocalMessage, isResponse, malformation, maySendBeforeSave } from "./message.ts";
 import { decodeRound, encodeRound } from "./read-only.ts";
-import type { MessageType } from "./types.ts";
+import type { ConfState, MessageType, SnapshotMetadata } from "./types.ts";
 
 const storageTypes = ["MsgStorageAppend", "MsgStorageAppendResp", "MsgStorageApply", "MsgStorageApplyResp"];
 const types = Object.keys(raftpb.MessageType).filter((name) => !storageTypes.includes(name)) as MessageType[];
@@ -42,6 +42,30 @@ describe("messages", () => {
       "MsgUnreachable",
     ]);
     expect(types.filter(isResponse).sort()).toEqual(types.filter((type) => type.endsWith("Resp")).sort());
+  });
+});
+
+describe("a snapshot that comes from another member", () => {
+  const confState: ConfState = { voters: [1n], learners: [2n], votersOutgoing: [], learnersNext: [], autoLeave: false };
+
+  function flaw(metadata: Partial<SnapshotMetadata>): string | undefined {
+    const snapshot = { data: emptyBytes, metadata: { index: 5, term: 1, confState, ...metadata } };
+    return malformation(createMessage({ type: "MsgSnap", to: 2n, from: 1n }, { term: 1, snapshot }), 2n);
+  }
+
+  test("is taken if its place and membership can be", () => {
+    expect(flaw({})).toBeUndefined();
+  });
+
+  test.each<[string, Partial<SnapshotMetadata>]>([
+    ["index 0", { index: 0 }],
+    ["index 0.5", { index: 0.5 }],
+    ["term 0", { term: 0 }],
+    ["term 2", { term: 2 }],
+    ["learner 1 must not vote", { confState: { ...confState, learners: [1n] } }],
+    ["only a joint configuration is left", { confState: { ...confState, autoLeave: true } }],
+  ])("is malformed: %s", (words, metadata) => {
+    expect(flaw(metadata)).toContain(words);
   });
 });
 

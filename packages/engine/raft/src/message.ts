@@ -1,4 +1,5 @@
 import { emptyBytes, utf8 } from "@conclave/base";
+import { brokenRule, fromConfState } from "./configuration.ts";
 import type { Entry, Message, MessageType } from "./types.ts";
 
 const noEntries: Message["entries"] = [];
@@ -113,7 +114,7 @@ export function malformation(message: Message, receiver: bigint): string | undef
     case "MsgReadIndexResp":
       return message.entries.length === 1 ? undefined : "a read has one name";
     case "MsgSnap":
-      return message.snapshot === undefined ? "the snapshot is missing" : undefined;
+      return malformationOfSnapshot(message);
     case "MsgApp":
       return malformationOfEntries(message);
     default:
@@ -124,6 +125,15 @@ export function malformation(message: Message, receiver: bigint): string | undef
 /** Whether messages of the type belong to no term, whatever they say: what may be asked of whoever leads. */
 export function isTermless(type: MessageType): boolean {
   return type === "MsgProp" || type === "MsgReadIndex" || type === "MsgTransferLeader";
+}
+
+function malformationOfSnapshot(message: Message): string | undefined {
+  if (message.snapshot === undefined) return "the snapshot is missing";
+  const { index, term, confState } = message.snapshot.metadata;
+  if (!Number.isSafeInteger(index) || index < 1) return `the snapshot's index ${index} is out of range`;
+  if (!Number.isSafeInteger(term) || term < 1 || term > message.term)
+    return `the snapshot's term ${term} is out of range`;
+  return brokenRule(fromConfState(confState));
 }
 
 function malformationOfEntries(message: Message): string | undefined {

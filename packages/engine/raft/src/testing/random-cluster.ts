@@ -113,7 +113,7 @@ export class RandomCluster {
       this.#runToRest();
       if (this.#hasConverged()) return;
     }
-    invariant(false, "a healed cluster converges", this.#describe());
+    invariant(false, "a healed cluster converges", this.describe());
   }
 
   #runToRest(): void {
@@ -141,7 +141,8 @@ export class RandomCluster {
     );
   }
 
-  #describe(): string {
+  /** How every member stands. */
+  describe(): string {
     return [...this.#members.values()]
       .map(
         ({ id, node: { status } }) => `${id} ${status.role} term ${status.term} ${status.commit}/${status.lastIndex}`,
