@@ -1,3 +1,4 @@
+export { type BackEnd, type BackEndMember, backEnds } from "./back-ends.ts";
 export { type BackendUnderTest, describeBackend } from "./backend-contract.ts";
 export {
   type EtcdOptions,
@@ -26,6 +27,6 @@ export {
 } from "./server-process.ts";
 export { type DiskCall, type SimulatedDisk, type SimulatedDiskOptions, simulatedDisk } from "./simulated-disk.ts";
 export type { Tear } from "./simulated-file.ts";
+export { SimulatedMember, type SimulatedMemberOptions } from "./simulated-member.ts";
 export { type VirtualTime, virtualTime } from "./virtual-time.ts";
 export { type SyncCall, withoutSync } from "./without-sync.ts";
-export { SimulatedMember, type SimulatedMemberOptions } from "./simulated-member.ts";

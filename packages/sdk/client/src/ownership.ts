@@ -79,9 +79,10 @@ export async function takeOwnership(
     session.assertHeld();
     return new LeasedOwnership(client, session, contender);
   } catch (error) {
+    const reason = wait.reason ?? error;
     // The revoke takes the key out of the queue; should it fail, the lease runs out by itself.
     await session.close().catch(() => {});
-    throw wait.reason ?? error;
+    throw reason;
   }
 }
 
