@@ -2,6 +2,7 @@
  * @module Brings a member's state up from its data directory, or founds it: write-ahead log, store, membership and
  * a raft node that stands where the store stands.
  */
+import { dirname } from "node:path";
 import { type Backend, emptyBytes, invariant, type Random, utf8 } from "@conclave/base";
 import { Metadata } from "@conclave/protocol/etcdserverpb/metadata";
 import {
@@ -81,7 +82,7 @@ const noMembers: ConfState = { voters: [], learners: [], votersOutgoing: [], lea
  */
 export async function bootstrap(options: BootstrapOptions): Promise<MemberState> {
   const { fileSystem, memberDir, walDir } = options;
-  if (!(await fileSystem.exists(memberDir))) await fileSystem.makeDirectory(memberDir, 0o700);
+  if (!(await fileSystem.exists(memberDir))) await foundDirectory(fileSystem, memberDir);
   const founded = await fileSystem.exists(walDir);
   const backend = await options.openBackend(`${memberDir}/store`);
   try {
@@ -93,6 +94,12 @@ export async function bootstrap(options: BootstrapOptions): Promise<MemberState>
     await backend.close();
     throw error;
   }
+}
+
+/** A new directory is there after a power failure only once its parent is synced. */
+async function foundDirectory(fileSystem: FileSystem, path: string): Promise<void> {
+  await fileSystem.makeDirectory(path, 0o700);
+  await fileSystem.syncDirectory(dirname(path));
 }
 
 async function foundLog(options: BootstrapOptions, applied: number): Promise<void> {

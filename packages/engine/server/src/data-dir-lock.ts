@@ -1,4 +1,5 @@
 import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { tryLock } from "fs-native-extensions";
 import { MemberError } from "./member-error.ts";
 
@@ -17,7 +18,7 @@ export interface DataDirLock {
 export async function lockDataDir(directory: string): Promise<DataDirLock> {
   let file: FileHandle;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await createDurably(resolve(directory));
     file = await open(`${directory}/lock`, "a", 0o600);
   } catch (error) {
     throw new MemberError(
@@ -34,4 +35,14 @@ export async function lockDataDir(directory: string): Promise<DataDirLock> {
     );
   }
   return { release: () => file.close() };
+}
+
+/** Creates a directory with what is missing above it, so that all of it is there after a power failure. */
+async function createDurably(directory: string): Promise<void> {
+  const topmost = await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (topmost === undefined) return;
+  for (let created = directory; created.length >= topmost.length; created = dirname(created)) {
+    const parent = await open(dirname(created), "r");
+    await parent.sync().finally(() => parent.close());
+  }
 }

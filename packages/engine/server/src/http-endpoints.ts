@@ -111,7 +111,7 @@ export function createHttpEndpoints(
     response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) }).end(body);
   };
   return (request, response) => {
-    if (request.method !== "GET" && request.method !== "HEAD") {
+    if (request.method !== "GET") {
       response.setHeader("allow", "GET");
       reply(response, text(405, "Method Not Allowed\n"));
       return;

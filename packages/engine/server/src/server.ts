@@ -2,7 +2,6 @@
  * @module A member with its front end: the composition root. Here the adapters are picked: real clock, disk and
  * network, LMDB, gRPC.
  */
-import { mkdir } from "node:fs/promises";
 import {
   ClusterDefinition,
   KVDefinition,
@@ -76,23 +75,20 @@ export async function startServer(input: MemberConfigInput = {}, options: Server
   const { dataDir, memberDir, walDir } = dataPaths(config);
   const lock = await lockDataDir(dataDir);
   try {
-    await createDirectory(memberDir);
     const member = await open(config, { memberDir, walDir }, log("server/member"));
     return await serve(config, member, { dataDir, log, release: () => lock.release() });
   } catch (error) {
     await lock.release();
-    throw error;
+    throw toMemberError(error, dataDir);
   }
 }
 
-async function createDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new MemberError("DATA_DIR_UNUSABLE", `Cannot use the directory '${path}': ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+/** A refusal of the operating system while the data directory is opened is the operator's to mend. */
+function toMemberError(error: unknown, dataDir: string): unknown {
+  if (!(error instanceof Error && "syscall" in error)) return error;
+  return new MemberError("DATA_DIR_UNUSABLE", `Cannot use the data directory '${dataDir}': ${error.message}`, {
+    cause: error,
+  });
 }
 
 function open(

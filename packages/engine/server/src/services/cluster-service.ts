@@ -27,6 +27,8 @@ export class ClusterService {
 
   async memberList(request: MemberListRequest): Promise<MemberListResponse> {
     if (request.linearizable) await this.#member.linearizable();
-    return { header: this.#member.header(), members: this.#member.membership.members().map(toMessage) };
+    // The answers of this service say nothing of the store's revision.
+    const header = { ...this.#member.header(), revision: 0 };
+    return { header, members: this.#member.membership.members().map(toMessage) };
   }
 }

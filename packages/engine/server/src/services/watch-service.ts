@@ -1,6 +1,6 @@
 import { encodeWatchResponse } from "@conclave/mvcc";
 import type { WatchRequest, WatchResponse } from "@conclave/protocol/etcdserverpb";
-import type { RequestStream, ResponseStream } from "@conclave/rpc";
+import type { RequestStream, ResponseStream, ServerCall } from "@conclave/rpc";
 import type { Member } from "../member.ts";
 
 /** The Watch service: one stream carries any number of watchers. */
@@ -11,7 +11,11 @@ export class WatchService {
     this.#member = member;
   }
 
-  async watch(requests: RequestStream<WatchRequest>, out: ResponseStream<WatchResponse>): Promise<void> {
+  async watch(
+    requests: RequestStream<WatchRequest>,
+    out: ResponseStream<WatchResponse>,
+    call: ServerCall,
+  ): Promise<void> {
     const { watchFeed } = this.#member;
     const stream = watchFeed.open({
       send: (response) => {
@@ -29,10 +33,20 @@ export class WatchService {
     };
     try {
       await requests.forEach(onRequest);
+      // A client that has nothing more to ask goes on watching until it leaves.
+      await aborted(call.signal);
     } finally {
       watchFeed.close(stream);
     }
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
 }
 
 /** The call is over; whoever reads its requests hears of that. */
