@@ -156,8 +156,7 @@ class Hub implements WatchHub, WatchStreamHost {
   }
 
   admit(watcher: Watcher): void {
-    if (watcher.nextRevision > this.revision) this.#move(watcher, "synced");
-    else this.#move(watcher, watcher.stream.full ? "waiting" : "unsynced");
+    this.#move(watcher, watcher.nextRevision > this.revision ? "synced" : "unsynced");
   }
 
   release(watcher: Watcher): void {
