@@ -32,11 +32,13 @@ const checks = {
       return error instanceof Error ? error.message : String(error);
     }
   },
+  non_learner: async (member) =>
+    member.membership.member(member.id)?.isLearner === true ? "the member is a learner" : undefined,
 } satisfies Record<string, Check>;
 
 type CheckName = keyof typeof checks;
 const liveChecks: readonly CheckName[] = ["serializable_read"];
-const readyChecks: readonly CheckName[] = ["data_corruption", "serializable_read", "linearizable_read"];
+const readyChecks: readonly CheckName[] = ["data_corruption", "serializable_read", "linearizable_read", "non_learner"];
 
 function text(status: number, body: string): Answer {
   return { status, contentType: "text/plain; charset=utf-8", body };
