@@ -205,7 +205,7 @@ class Run {
 type GeneratedCodec = Codec<object> & { fromPartial(partial: object): object };
 
 /** Fields that are text on the wire, not bytes. */
-const textFields = new Set(["$case", "peerURLs"]);
+const textFields = new Set(["$case"]);
 
 function fieldOf(message: object, path: string): unknown {
   return path

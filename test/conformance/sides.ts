@@ -1,5 +1,5 @@
 /** @module The servers there are to compare. */
-import { startEtcd } from "@conclave/testkit";
+import { startEtcd, startMember } from "@conclave/testkit";
 import type { Side } from "./suite.ts";
 
 /** Debian 12's etcd. */
@@ -10,8 +10,8 @@ export const etcd35: Side = { name: "etcd 3.5", version: "3.5", start: () => sta
 
 const given = process.env.CONFORMANCE_ENDPOINT;
 
-/** Conclave, or whatever serves at `CONFORMANCE_ENDPOINT`. */
-export const subject: Side | undefined =
+/** Conclave, or for experiments whatever serves at `CONFORMANCE_ENDPOINT`. */
+export const conclave: Side =
   given === undefined
-    ? undefined
+    ? { name: "Conclave", start: () => startMember() }
     : { name: given, start: async () => ({ endpoint: given, [Symbol.asyncDispose]: async () => undefined }) };

@@ -39,19 +39,29 @@ export function suite(left: Side, right: Side): void {
           showOf(each, left, each.fresh ? undefined : sides[0].driver),
           showOf(each, right, each.fresh ? undefined : sides[1].driver),
         ]);
-        const differs = (step: Shown) => rowOf(step, left) !== rowOf(step, right);
-        expect(actual.filter((step) => !differs(step))).toEqual(expected.filter((step) => !differs(step)));
-        // A difference that is gone is told as well: its note and its row in the table are then stale.
-        for (const [at, step] of expected.entries()) {
-          if (differs(step)) expect(actual[at], step.step).not.toEqual(step);
-        }
+        expectSame({ side: left, shown: expected }, { side: right, shown: actual });
       });
     });
   });
 }
 
-function rowOf({ differs }: Shown, { version }: Side): string | undefined {
-  return version === undefined ? undefined : differs[version];
+/** What the steps of a case showed of one side. */
+interface Showing {
+  readonly side: Side;
+  readonly shown: readonly { readonly differs: Partial<Record<EtcdVersion, string>> }[];
+}
+
+/**
+ * Expects both sides to have shown the same, but where a step is noted to differ, something else: a difference that is
+ * gone is told as well, for its note and its row in the table are then stale.
+ */
+export function expectSame(left: Showing, right: Showing): void {
+  const rowOf = ({ differs }: Showing["shown"][number], { version }: Side) => version && differs[version];
+  const differs = (step: Showing["shown"][number]) => rowOf(step, left.side) !== rowOf(step, right.side);
+  expect(right.shown.filter((step) => !differs(step))).toEqual(left.shown.filter((step) => !differs(step)));
+  for (const [at, step] of left.shown.entries()) {
+    if (differs(step)) expect(right.shown[at], "a difference that is noted").not.toEqual(step);
+  }
 }
 
 interface Connected extends AsyncDisposable {

@@ -7,11 +7,7 @@ import {
   grant,
   hash,
   hashKv,
-  memberAdd,
   memberList,
-  memberPromote,
-  memberRemove,
-  memberUpdate,
   moveLeader,
   opDelete,
   opPut,
@@ -153,20 +149,6 @@ const alarms: Scenario[] = [
 
 const members: Scenario[] = [
   scenario("member list", [memberList(), memberList({ linearizable: true })]),
-  scenario("member remove of a stranger", [memberRemove({ ID: 12n })]),
-  scenario("member update of a stranger", [memberUpdate({ ID: 12n, peerURLs: ["http://127.0.0.1:1"] })]),
-  scenario("member update with a bad URL", [
-    status({}, "status"),
-    memberUpdate({ ID: memberId, peerURLs: ["nonsense"] }),
-  ]),
-  scenario("member promote of a stranger", [memberPromote({ ID: 12n })]),
-  scenario("member promote of a voter", [status({}, "status"), memberPromote({ ID: memberId })]),
-  scenario("member add with a bad URL", [
-    memberAdd({ peerURLs: ["nonsense"] }),
-    memberAdd({ peerURLs: ["http://127.0.0.1"] }),
-    memberAdd({ peerURLs: ["ftp://127.0.0.1:1"] }),
-    memberAdd({ peerURLs: ["http://127.0.0.1:1/path"] }),
-  ]),
   scenario("move leader to a stranger", [moveLeader({ targetID: 12n }), moveLeader({})]),
 ];
 

@@ -1,5 +1,5 @@
 import { RangeRequest_SortOrder, RangeRequest_SortTarget } from "@conclave/protocol/etcdserverpb";
-import { compact, del, grant, put, range, rev, type Scenario, type Step, scenario } from "../scenario.ts";
+import { compact, del, grant, oursDiffers, put, range, rev, type Scenario, type Step, scenario } from "../scenario.ts";
 
 type Request = Parameters<typeof range>[0];
 
@@ -144,7 +144,6 @@ function sorts(): Readonly<Record<string, Request>> {
     "MOD ASCEND at an old revision": { sortOrder: 1, sortTarget: 3, revision: rev(5) },
     "KEY DESCEND of nothing": { key: "x", rangeEnd: "y", sortOrder: 2 },
     "KEY DESCEND of one key": { key: "a", rangeEnd: "", sortOrder: 2 },
-    "an order that does not exist": { sortOrder: 3 as 0 },
   };
 }
 
@@ -170,6 +169,10 @@ const compacted: Scenario[] = [
     range({ ...everything, revision: rev(9) }),
     range({ ...everything, revision: rev(7), countOnly: true }),
     range(everything),
+  ]),
+  scenario("range with a sort order that does not exist", [
+    ...fixture,
+    oursDiffers("sort-option", range({ ...everything, sortOrder: 3 as 0 })),
   ]),
   scenario("range of an empty store", [
     range(everything),

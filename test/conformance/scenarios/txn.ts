@@ -7,6 +7,7 @@ import {
   opPut,
   opRange,
   opTxn,
+  oursDiffers,
   put,
   type ResultName,
   range,
@@ -246,6 +247,10 @@ const operations: Scenario[] = [
     }),
     range({ key: "deep" }),
   ]),
+  scenario("txn with a range of a sort order that does not exist", [
+    ...fixture,
+    oursDiffers("sort-option", txn({ success: [opRange({ key: "a", sortOrder: 3 as 0 })] })),
+  ]),
   scenario("txn nested and empty", [txn({ success: [opTxn({})] }), put({ key: "next" })]),
 ];
 
@@ -338,7 +343,6 @@ const refused: Readonly<Record<string, Parameters<typeof txn>[0]>> = {
   "a range of a compacted revision": {
     success: [opPut({ key: "a", value: "9" }), opRange({ key: "a", revision: rev(1) })],
   },
-  "a range with a sort order that does not exist": { success: [opRange({ key: "a", sortOrder: 3 as 0 })] },
 };
 
 /** Transactions at the edge of what is refused. */

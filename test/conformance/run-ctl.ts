@@ -1,0 +1,178 @@
+/** @module Runs a script through etcdctl or a program like it, and writes down what it prints. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CtlScript, CtlStep } from "./ctl-scripts.ts";
+
+/** A control program, and the server it speaks to. */
+export interface Ctl {
+  /** The program. */
+  readonly binary: string;
+  /** Where the server serves, as `host:port`. */
+  readonly endpoint: string;
+}
+
+/** What a command printed and how it ended, with what may differ between two right servers taken out. */
+export interface CtlShown {
+  readonly command: string;
+  readonly stdout: readonly string[];
+  readonly stderr: readonly string[];
+  readonly exit: number | string | null;
+  /** What is known to differ here, as noted at the step. */
+  readonly differs: NonNullable<CtlStep["differs"]>;
+}
+
+const waitMs = 15_000;
+const pollMs = 10;
+
+/**
+ * Runs a script and returns what its commands showed.
+ *
+ * @throws Error if a command does not print or end as the script expects within 15 s
+ */
+export async function runCtlScript(ctl: Ctl, script: CtlScript): Promise<CtlShown[]> {
+  const run = new CtlRun(ctl);
+  const shown: CtlShown[] = [];
+  try {
+    for (const step of script.steps) {
+      const what = await run.step(step);
+      if (what !== undefined) shown.push({ ...what, differs: step.differs ?? {} });
+    }
+    return shown;
+  } finally {
+    await run.stop();
+  }
+}
+
+interface Command {
+  readonly line: string;
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly closed: Promise<unknown>;
+  stdout: string;
+  stderr: string;
+}
+
+class CtlRun {
+  readonly #ctl: Ctl;
+  readonly #started = new Map<string, Command>();
+  readonly #kept = new Map<string, string>();
+
+  constructor(ctl: Ctl) {
+    this.#ctl = ctl;
+  }
+
+  /** Takes a step; returns what there is to show of it, if anything. */
+  async step(step: CtlStep): Promise<Omit<CtlShown, "differs"> | undefined> {
+    switch (step.kind) {
+      case "run": {
+        const command = this.#spawn(step.args);
+        command.child.stdin.end(step.stdin);
+        const shown = await this.#shownAtEnd(command);
+        if (step.as !== undefined) this.#kept.set(step.as, /\b[0-9a-f]{12,16}\b/.exec(command.stdout)?.[0] ?? "");
+        return shown;
+      }
+      case "start":
+        this.#started.set(step.name, this.#spawn(step.args));
+        return undefined;
+      case "lines":
+        await until(`${step.count} lines of "${step.name}"`, this.#named(step.name), ({ stdout }) => {
+          return stdout.split("\n").length > step.count;
+        });
+        return undefined;
+      case "type":
+        this.#named(step.name).child.stdin.write(step.text);
+        return undefined;
+      case "interrupt":
+        this.#named(step.name).child.kill("SIGINT");
+        return this.#shownAtEnd(this.#named(step.name));
+      case "wait":
+        return this.#shownAtEnd(this.#named(step.name));
+    }
+  }
+
+  /** Ends what a failing script has left behind. */
+  async stop(): Promise<void> {
+    for (const { child, closed } of this.#started.values()) {
+      child.kill("SIGKILL");
+      await closed;
+    }
+  }
+
+  #named(name: string): Command {
+    const command = this.#started.get(name);
+    if (command === undefined) throw new TypeError(`Cannot go on as nothing was started under the name "${name}"`);
+    return command;
+  }
+
+  #spawn(args: readonly string[]): Command {
+    const given = args.map((arg) => arg.replace(/\$(\w+)$/, (whole, name: string) => this.#kept.get(name) ?? whole));
+    const elsewhere = given.some((arg) => arg.startsWith("--endpoints="));
+    const child = spawn(this.#ctl.binary, elsewhere ? given : [`--endpoints=${this.#ctl.endpoint}`, ...given], {
+      env: { PATH: process.env.PATH, ETCDCTL_API: "3" },
+    });
+    const command: Command = { line: args.join(" "), child, closed: once(child, "close"), stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      command.stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      command.stderr += text;
+    });
+    // A command may end without reading what is typed into it.
+    child.stdin.on("error", () => undefined);
+    return command;
+  }
+
+  async #shownAtEnd(command: Command): Promise<Omit<CtlShown, "differs">> {
+    await until("the end", command, ({ child }) => child.exitCode !== null || child.signalCode !== null);
+    await command.closed;
+    return {
+      command: command.line,
+      stdout: this.#normalise(command.stdout),
+      stderr: this.#normalise(command.stderr).filter((line) => !isLogLine(line)),
+      exit: command.child.exitCode ?? command.child.signalCode,
+    };
+  }
+
+  #normalise(text: string): string[] {
+    return text.split("\n").map((line) => normaliseLine(line.replaceAll(this.#ctl.endpoint, "<endpoint>")));
+  }
+}
+
+async function until(what: string, command: Command, done: (command: Command) => boolean): Promise<void> {
+  const deadline = performance.now() + waitMs;
+  while (!done(command)) {
+    if (performance.now() > deadline) {
+      throw new Error(`Cannot go on as "${command.line}" did not come to ${what}:\n${command.stdout}${command.stderr}`);
+    }
+    await sleep(pollMs);
+  }
+}
+
+/** The client library of etcdctl logs to the standard error. */
+const isLogLine = (line: string): boolean => line.startsWith('{"level":');
+
+const patterns: readonly (readonly [pattern: RegExp, replacement: string])[] = [
+  // Boxes of tables are as wide as what differs in them.
+  [/[┌┬┐├┼┤└┴┘+]/g, "+"],
+  [/[─-]{2,}/g, "-"],
+  [/│/g, "|"],
+  [/(\|) +| +(?=\|)/g, "$1 "],
+  // Ids: hex, decimal, and in the path of a key.
+  [/\b[0-9a-f]{14,16}\b/g, "<id>"],
+  [/\b\d{16,20}\b/g, "<id>"],
+  [/http:\/\/127\.0\.0\.1:\d+/g, "<url>"],
+  [/\d+(\.\d+)?(µs|ms|s)\b(?=")|took = \S+/g, "<duration>"],
+  [/remaining\(\d+s\)/g, "remaining(<seconds>)"],
+  [/"(TTL|ttl)" ?: ?\d+/g, '"$1":<seconds>'],
+  [/"(RaftTerm|raft_term|RaftIndex|RaftAppliedIndex|DBSize|DBSizeInUse)" ?: ?\d+/g, '"$1":<number>'],
+  [/"(Version|Name|name)" ?: ?"[^"]*"/g, '"$1":<text>'],
+  // The line of an endpoint: version, size, leader, learner, term, index, applied index.
+  [/(<id>,?(?: \|)?) [\d.]+(,?(?: \|)?) [\d.]+ [kM]?B(,?(?: \|)?) true/g, "$1 <version>$2 <size>$3 true"],
+  [/(true|false),? (?:\| )?(true|false)(,| \|) \d+(,| \|) \d+(,| \|) \d+/g, "$1 $2 <term> <index> <applied>"],
+  // The name of a member stands after its state.
+  [/(started(?:,| \|)) [\w.-]+/g, "$1 <name>"],
+];
+
+function normaliseLine(line: string): string {
+  return patterns.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), line);
+}
