@@ -49,6 +49,18 @@ export interface CommandSpec<Options extends object = Record<never, never>> {
   run(context: CommandContext, invocation: Invocation<Options>): Promise<void> | void;
 }
 
+/** A command that asks no server. */
+export interface LocalCommandSpec {
+  /** Its name. */
+  readonly names: readonly [name: string];
+  /** What follows the name in the help. */
+  readonly usage: string;
+  /** What it does, in a line. */
+  readonly description: string;
+  /** Runs it. */
+  runLocally(io: Io): void;
+}
+
 /** Commands under a common name, such as `lease`. */
 export interface CommandGroup {
   /** Its name. */

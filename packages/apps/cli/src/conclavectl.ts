@@ -1,3 +1,4 @@
+import { CommanderError } from "commander";
 import { asCommandError, booleanFlags } from "./arguments.ts";
 import type { CommandContext, CommandSpec, Invocation } from "./command.ts";
 import { messageOf } from "./commands/explain.ts";
@@ -24,13 +25,14 @@ import { createWatchResponses } from "./watch-responses.ts";
 export async function runConclavectl(io: Io): Promise<number> {
   try {
     const program = createProgram(io.args, io.out, async (command, invocation) => {
-      await runCommand(command, invocation, { io, flags: readGlobalFlags(program, io.env) });
+      if ("runLocally" in command) command.runLocally(io);
+      else await runCommand(command, invocation, { io, flags: readGlobalFlags(program, io.env) });
     });
     await program.parseAsync(goArguments(io.args, new Set(booleanFlags(program))), { from: "user" });
     return exitCodes.success;
   } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.success; // Help was shown.
     const error = asCommandError(thrown);
-    if (error instanceof CommandError && error.exitCode === exitCodes.success) return exitCodes.success;
     const message = messageOf(error);
     if (message !== "") io.err(`Error: ${message}\n`);
     return error instanceof CommandError ? error.exitCode : exitCodes.failure;
@@ -51,12 +53,14 @@ async function runCommand<Options extends object>(
       io,
       flags,
       client,
-      watch: createWatchResponses(transport, addresses),
+      watch: createWatchResponses({ transport, addresses, scheduler: client.ports.scheduler }),
       addressOf: (endpoint) => addressOf(endpoint, flags),
       print: createPrinter(formatter, flags, io),
     };
     await command.run(context, invocation);
   } finally {
+    // Input that nobody will read any more must not keep the process waiting for its end.
+    io.stdin.destroy();
     await client.close();
   }
 }

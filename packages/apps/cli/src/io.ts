@@ -18,6 +18,8 @@ export interface Io {
 
 /** The process this runs in. */
 export function processIo(): Io {
+  // Whoever read the output has gone, as in `conclavectl watch a | head -1`: nothing is left to do.
+  process.stdout.on("error", () => process.exit(1));
   return {
     args: process.argv.slice(2),
     env: process.env,

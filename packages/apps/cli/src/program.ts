@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { addFlags, afterSeparator, muted } from "./arguments.ts";
-import type { CommandGroup, CommandSpec, Invocation } from "./command.ts";
+import type { CommandGroup, CommandSpec, Invocation, LocalCommandSpec } from "./command.ts";
 import { alarmGroup } from "./commands/alarm.ts";
 import { compactionCommand } from "./commands/compaction.ts";
 import { defragCommand } from "./commands/defrag.ts";
@@ -20,7 +20,7 @@ import { CommandError, exitCodes } from "./exit.ts";
 import { globalFlags } from "./global-flags.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each command has its own type of options.
-type AnyCommand = CommandSpec<any>;
+type AnyCommand = CommandSpec<any> | LocalCommandSpec;
 
 const commands: readonly AnyCommand[] = [
   compactionCommand,
@@ -75,10 +75,11 @@ export function createProgram(args: readonly string[], out: (text: string) => vo
   return program;
 }
 
-function leaf(parent: Command, { names: [name, ...aliases], usage, description, flags }: AnyCommand): Command {
-  const command = parent.command(name).aliases(aliases).description(description);
-  command.argument("[operands...]").usage(`[options] ${usage}`.trim());
-  addFlags(command, flags ?? []);
+function leaf(parent: Command, spec: AnyCommand): Command {
+  const [name, ...aliases] = spec.names;
+  const command = parent.command(name).aliases(aliases).description(spec.description);
+  command.argument("[operands...]").usage(`[options] ${spec.usage}`.trim());
+  if ("flags" in spec) addFlags(command, spec.flags ?? []);
   return command;
 }
 
@@ -86,5 +87,6 @@ function leaf(parent: Command, { names: [name, ...aliases], usage, description, 
 function prepare(command: Command, out: (text: string) => void): void {
   muted(command);
   command.configureOutput({ writeOut: out, writeErr: () => undefined });
+  command.configureHelp({ showGlobalOptions: true, subcommandTerm: (below) => below.name() });
   command.helpOption("-h, --help", "show this").helpCommand("help [command]", "show the help of a command");
 }

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type ClientTransport, TransportError } from "@conclave/client";
+import type { Scheduler } from "@conclave/base";
+import { type ClientTransport, sleep, TransportError } from "@conclave/client";
 import { GrpcStatus } from "@conclave/protocol";
 import { WatchCreateRequest, WatchRequest, WatchResponse } from "@conclave/protocol/etcdserverpb";
 
@@ -17,13 +17,19 @@ const path = "/etcdserverpb.Watch/Watch";
 const reconnectMs = 250;
 const bufferedResponsesMax = 64;
 
-/**
- * Makes {@link WatchResponses} of a transport.
- *
- * @param addresses - the servers, at least one; another one is asked after a connection is lost
- */
-export function createWatchResponses(transport: ClientTransport, addresses: readonly string[]): WatchResponses {
-  return async function* watch(partial, signal) {
+/** What watches are made with. */
+export interface WatchPorts {
+  /** Moves the bytes. */
+  readonly transport: ClientTransport;
+  /** The servers, at least one; another one is asked after a connection is lost. */
+  readonly addresses: readonly string[];
+  /** Waits before that. */
+  readonly scheduler: Scheduler;
+}
+
+/** Makes {@link WatchResponses} of a transport. */
+export function createWatchResponses({ transport, addresses, scheduler }: WatchPorts): WatchResponses {
+  return async function* watch(partial, signal = new AbortController().signal) {
     const request = WatchCreateRequest.fromPartial(partial);
     for (let attempt = 0; ; attempt++) {
       try {
@@ -37,7 +43,8 @@ export function createWatchResponses(transport: ClientTransport, addresses: read
       } catch (error) {
         if (!(error instanceof TransportError && error.status === GrpcStatus.Unavailable)) throw error;
       }
-      await sleep(reconnectMs, undefined, signal === undefined ? {} : { signal });
+      await sleep(scheduler, reconnectMs, signal);
+      signal.throwIfAborted();
     }
   };
 }
@@ -52,7 +59,7 @@ function nextRevision({ events, created, header }: WatchResponse, current: bigin
 interface OpenWatch {
   readonly endpoint: string;
   readonly request: WatchCreateRequest;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** The responses of one stream; leaving the iteration ends it. */
@@ -60,7 +67,7 @@ function openWatch(transport: ClientTransport, { endpoint, request, signal }: Op
   const responses = new Readable({
     objectMode: true,
     highWaterMark: bufferedResponsesMax,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
     read: () => stream.resume(),
     destroy(error, done) {
       stream.cancel();

@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
-import type { CommandSpec } from "../command.ts";
+import type { LocalCommandSpec } from "../command.ts";
 
 /** The API level spoken, and the etcdctl that this program stands in for. */
 const apiVersion = "3.6";
 
 /** `version`: the version of this program. */
-export const versionCommand: CommandSpec = {
+export const versionCommand: LocalCommandSpec = {
   names: ["version"],
   usage: "",
   description: "show the version of this program",
-  run({ io }) {
+  runLocally(io) {
     io.out(`etcdctl version: ${apiVersion}.0\nAPI version: ${apiVersion}\nconclavectl version: ${packageVersion()}\n`);
   },
 };
