@@ -1,9 +1,11 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import fs from "node:fs";
+import { type FileHandle, mkdtemp, open, rm, stat } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { equalBytes } from "@conclave/base";
 import { fileSystemContract } from "@conclave/testkit";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { nodeFileSystem } from "./index.ts";
 
 fileSystemContract("nodeFileSystem()", async () => {
@@ -36,6 +38,31 @@ describe("nodeFileSystem()", () => {
     await file.dataSync();
     await file.close();
     expect(durations).toEqual([1, 1]);
+  });
+
+  it("asks the machine for every sync, in the pool and on the main thread", async () => {
+    const handle = await open(directory, "r");
+    const prototype: FileHandle = Object.getPrototypeOf(handle);
+    await handle.close();
+    const pooled = vi.spyOn(prototype, "datasync");
+    const whole = vi.spyOn(prototype, "sync");
+    const direct = vi.spyOn(fs, "fdatasyncSync");
+    syncBuiltinESMExports();
+    try {
+      const fileSystem = nodeFileSystem({ clock: { monotonicMs: () => 0 } });
+      const file = await fileSystem.open(join(directory, "file"), { mode: "create" });
+      for (let call = 0; call < 20; call++) await file.dataSync();
+      expect(pooled).toHaveBeenCalledTimes(16);
+      expect(direct).toHaveBeenCalledTimes(4);
+      expect(whole).toHaveBeenCalledTimes(0);
+      await file.sync();
+      await fileSystem.syncDirectory(directory);
+      expect(whole).toHaveBeenCalledTimes(2);
+      await file.close();
+    } finally {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    }
   });
 
   it("reads back what was written on the main thread as what was written in the pool", async () => {

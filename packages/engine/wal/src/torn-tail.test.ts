@@ -100,6 +100,15 @@ describe("a tail that a crash has torn is cut off:", () => {
     await reopened.wal.close();
   });
 
+  it("for good when the log is open, with the copy kept", async () => {
+    await truncate(endOf(4) - 1);
+    const torn = await content();
+    await open();
+    disk = disk.crash({ tear: "drop" });
+    expect((await content()).length).toBe(endOf(3));
+    expect(equalBytes(await content(`${path}.broken`), torn)).toBe(true);
+  });
+
   it("but not by only looking at its snapshots", async () => {
     await truncate(endOf(4) - 1);
     expect(await validSnapshots({ fileSystem: disk, directory })).toHaveLength(1);

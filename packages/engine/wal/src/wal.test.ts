@@ -324,6 +324,12 @@ describe("release()", () => {
       );
   });
 
+  it("frees the space for good", async () => {
+    await wal.release(12);
+    disk = disk.crash({ tear: "drop" });
+    expect(await segments()).toEqual(["2-9", "3-13", "4-17"]);
+  });
+
   it("may be called while saving and releasing", async () => {
     const releases = [wal.release(9), wal.release(13), wal.release(9)];
     for (const saved of entries(20, 30, 1, 1_000)) await wal.save(undefined, [saved]);
