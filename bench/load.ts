@@ -1,0 +1,23 @@
+import type { Subject } from "./subject.ts";
+
+/** What one measurement gave. */
+export interface Measurement {
+  /** The figure, in the load's unit. */
+  readonly value: number;
+  /** Operations behind it, to tell what each cost the server; left out where that says nothing. */
+  readonly operations?: number;
+}
+
+/** A load that every server gets alike. */
+export interface Load {
+  /** What `--only` calls it. */
+  readonly name: string;
+  /** The unit of the figure. */
+  readonly unit: string;
+  /** Whether more or less is better. */
+  readonly better: "higher" | "lower";
+  /** Brings a new server to where the load begins; once for all rounds. */
+  prepare?(subject: Subject): Promise<void>;
+  /** Measures once. */
+  measure(subject: Subject): Promise<Measurement>;
+}

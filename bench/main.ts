@@ -1,0 +1,82 @@
+/**
+ * @module `pnpm bench`: the same loads on etcd and on Conclave, in turns, and a table of the medians and their ratio.
+ */
+import { loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { compare } from "./compare.ts";
+import { h2loadAbsence } from "./h2load.ts";
+import type { Load } from "./load.ts";
+import { millionLoads } from "./loads/million.ts";
+import { streamLoads } from "./loads/streams.ts";
+import { unaryLoads } from "./loads/unary.ts";
+import { absenceOf, type SubjectName } from "./subject.ts";
+import { tableHead, tableRow } from "./table.ts";
+
+const loads: readonly Load[] = [...unaryLoads, ...streamLoads, ...millionLoads];
+
+const usage = `Usage: pnpm bench [--only LOAD]... [--rounds N] [--subject etcd|conclave]...
+
+  --only LOAD      run only this load, or all whose name begins so; may be given more than once
+  --rounds N       measure each load N times on each server, and print the median (default 3)
+  --subject NAME   measure only this server; may be given more than once (default: both)
+
+Loads: ${loads.map(({ name }) => name).join(", ")}
+`;
+
+interface Settings {
+  readonly chosen: readonly Load[];
+  readonly rounds: number;
+  readonly subjects: readonly SubjectName[];
+}
+
+function isSubjectName(name: string): name is SubjectName {
+  return name === "etcd" || name === "conclave";
+}
+
+/** Reads the command line; a text is what is wrong with it. */
+function readSettings(args: readonly string[]): Settings | string {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: "string", multiple: true, default: [""] },
+      rounds: { type: "string", default: "3" },
+      subject: { type: "string", multiple: true, default: ["etcd", "conclave"] },
+    },
+  });
+  const unknown = values.only.find((only) => !loads.some(({ name }) => name.startsWith(only)));
+  if (unknown !== undefined) return `No load is called "${unknown}"`;
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1)
+    return `--rounds must be a number from 1: current value is "${values.rounds}"`;
+  const subjects = values.subject.filter(isSubjectName);
+  if (subjects.length < values.subject.length)
+    return `--subject must be etcd or conclave: "${values.subject.join(", ")}"`;
+  const chosen = loads.filter(({ name }) => values.only.some((only) => name.startsWith(only)));
+  return { chosen, rounds, subjects };
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const settings = readSettings(args);
+  if (typeof settings === "string") {
+    process.stderr.write(`${settings}\n\n${usage}`);
+    return 1;
+  }
+  const { chosen, rounds, subjects } = settings;
+  const missing = [h2loadAbsence(), ...subjects.map(absenceOf)].filter((absence) => absence !== undefined);
+  if (missing.length > 0) {
+    process.stderr.write(`${missing.join("\n")}\n`);
+    return 1;
+  }
+  const load = loadavg()[0]?.toFixed(1);
+  process.stdout.write(`Medians of ${rounds} rounds; load average at the start: ${load}\n\n${tableHead()}\n`);
+  for (const each of chosen) process.stdout.write(`${tableRow(each, await compare(each, { subjects, rounds }))}\n`);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const isUsage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  process.stderr.write(isUsage ? `${error.message}\n\n${usage}` : `${error instanceof Error ? error.stack : error}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,66 @@
+/** @module The servers that are compared: real processes with temporary data directories. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts, type ServerProcess, singleMemberFlags, startServerProcess } from "@conclave/testkit";
+
+/** The servers by name. */
+export type SubjectName = "etcd" | "conclave";
+
+/** A server under load. */
+export interface Subject extends AsyncDisposable {
+  readonly name: SubjectName;
+  /** Where it serves clients. */
+  readonly url: string;
+  /** The process. */
+  readonly process: ServerProcess;
+}
+
+const binaries: Readonly<Record<SubjectName, string>> = {
+  etcd: "etcd",
+  conclave: join(import.meta.dirname, "..", "bin", "conclave"),
+};
+
+/** Why a server cannot be started here; undefined if it can. */
+export function absenceOf(name: SubjectName): string | undefined {
+  if (spawnSync(binaries[name], ["--version"]).status === 0) return undefined;
+  return name === "etcd"
+    ? "etcd is not installed: apt-get install etcd-server"
+    : "bin/conclave does not run: build it with `npm run build`";
+}
+
+/** Starts a server of one member on free loopback ports. */
+export async function startSubject(name: SubjectName): Promise<Subject> {
+  const dataDir = await mkdtemp(join(tmpdir(), `bench-${name}-`));
+  const [clientPort, peerPort] = await freePorts(2);
+  const url = `http://127.0.0.1:${clientPort}`;
+  const peerUrl = `http://127.0.0.1:${peerPort}`;
+  const args = [
+    ...singleMemberFlags({ name: "bench", dataDir, clientUrl: url, peerUrl }),
+    "--quota-backend-bytes=8589934592",
+  ];
+  const process = await startServerProcess({ name, binary: binaries[name], args, url });
+  const dispose = async (): Promise<void> => {
+    await process.kill();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  return { name, url, process, [Symbol.asyncDispose]: dispose };
+}
+
+/** Memory of a process that is in RAM now, in bytes. */
+export function residentBytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(kilobytes) * 1024;
+}
+
+/** Linux counts a process's time in ticks of this length, whatever the kernel's own. */
+const tickUs = 10_000;
+
+/** Time that the processors have spent on a process, in microseconds. */
+export function cpuUs(pid: number): number {
+  // The fields follow the name in parentheses, which may hold spaces; utime and stime are the 14th and 15th.
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * tickUs;
+}
