@@ -206,6 +206,7 @@ class Hub implements WatchHub, WatchStreamHost {
   }
 
   #catchUp(watchers: readonly Watcher[], fromRevision: number): void {
+    invariant(fromRevision <= this.revision, "whoever is behind has something to read", fromRevision, this.revision);
     const { events, nextRevision } = this.#options.history.eventsBetween({
       fromRevision,
       toRevision: Math.min(fromRevision + syncBatchRevisions, this.revision + 1),
