@@ -142,7 +142,10 @@ export class KeepAliveLoop {
       member.sink.onGone();
       return;
     }
-    member.ttlMs = ttlSec * 1_000;
+    if (member.ttlMs !== ttlSec * 1_000) {
+      member.ttlMs = ttlSec * 1_000;
+      this.#schedule(member, member.ttlMs / 3);
+    }
     member.sink.onRenewed({ ttlSec, sentAtMs });
   }
 

@@ -145,6 +145,13 @@ describe("T18: a mutation", () => {
     expect(failure.details.attempts?.length).toBeGreaterThan(3);
   });
 
+  test("with little time left ends with the error that is known, rather than with a timeout later", async () => {
+    const { client, time } = scripted([unsent]);
+    const failure = await failureOf(time.complete(client.put("k", "v", { timeoutMs: 300 })));
+    expect(failure).toMatchObject({ code: "UNAVAILABLE", message: unsent.message });
+    expect(time.monotonicMs()).toBeLessThan(300);
+  });
+
   test("called idempotent is made again whatever happened", async () => {
     const { client, time, network } = scripted([connectionLost(), wireFailure("Timeout"), putAnswer]);
     expect((await time.complete(client.put("k", "v", { idempotent: true }))).revision).toBe(7);

@@ -1,3 +1,4 @@
+import { LeaseKeepAliveResponse } from "@conclave/protocol/etcdserverpb";
 import { virtualTime } from "@conclave/testkit";
 import { describe, expect, test } from "vitest";
 import { isConclaveError } from "./conclave-error.ts";
@@ -68,15 +69,45 @@ describe("a session", () => {
     expect(session.remainingMs).toBe(100);
   });
 
-  test("once seen as lost stays lost, even if the member had renewed it", async () => {
-    const { client, time, lessor } = modelCluster();
-    const session = await time.complete(client.session({ ttlSec: 5 }));
-    lessor.roundTripMs = 20_000;
-    await time.run(() => !session.held);
-    lessor.roundTripMs = 2;
-    await time.advance(60_000);
+  test("once seen as lost stays lost, even if an answer that renews it was on its way", async () => {
+    const { client, time, pause, lessor } = pausable();
+    lessor.roundTripMs = 100;
+    const session = await time.complete(client.session({ ttlSec: 5, marginMs: 500 }));
+    await time.run(() => lessor.keepAlives === 1);
+    pause(4_300);
     expect(session.held).toBe(false);
+    await time.advance(100);
+    expect(session.held).toBe(false);
+    await time.advance(10_000);
     expect(session.signal.aborted).toBe(true);
+  });
+
+  test("T12: reads what waits in the socket before it declares itself lost", async () => {
+    const time = virtualTime(1);
+    const cluster = modelCluster({
+      time,
+      client: {
+        scheduler: {
+          after: (delayMs, task) => time.after(delayMs, task),
+          // The end of a turn comes after the sockets have been read.
+          atTurnEnd: (task) =>
+            time.atTurnEnd(() => {
+              for (const message of waiting.splice(0)) cluster.network.openStreams(keepAlivePath)[0]?.send(message);
+              task();
+            }),
+        },
+      },
+    });
+    const waiting: Uint8Array[] = [];
+    const session = await time.complete(cluster.client.session({ ttlSec: 5, marginMs: 500 }));
+    cluster.lessor.answers = false;
+    await time.advance(4_400);
+    expect(cluster.lessor.keepAlives).toBeGreaterThan(0);
+    const answer = { header: undefined, ID: session.lease, TTL: 5 };
+    waiting.push(LeaseKeepAliveResponse.encode(answer).finish());
+    await time.advance(150);
+    expect(waiting).toEqual([]);
+    expect(session.held).toBe(true);
   });
 
   test("T14: goes by the time to live that was granted, not by the one asked for", async () => {
@@ -86,6 +117,25 @@ describe("a session", () => {
     expect(session.ttlSec).toBe(20);
     expect(session.remainingMs).toBeGreaterThan(17_000);
     expect(session.remainingMs).toBeLessThanOrEqual(18_000);
+  });
+
+  test("T14: renews as often as the time to live of the last renewal asks for", async () => {
+    const { client, time, lessor } = modelCluster();
+    const session = await time.complete(client.session({ ttlSec: 60 }));
+    lessor.changeTtl(session.lease, 3);
+    await time.advance(600_000);
+    expect(session.ttlSec).toBe(3);
+    expect(session.held).toBe(true);
+    expect(lessor.keepAlives).toBeGreaterThan(500);
+  });
+
+  test("granted after a long wait begins with a full time to live", async () => {
+    const { client, time, network } = modelCluster({ members: 2 });
+    const first = await time.complete(client.maintenance.status()).then(() => network.calls[0]?.endpoint ?? "");
+    network.reachability.set(first, "silent");
+    const session = await time.complete(client.session({ ttlSec: 5 }));
+    expect(time.monotonicMs()).toBeGreaterThanOrEqual(5_000);
+    expect(session.remainingMs).toBeGreaterThan(4_000);
   });
 
   test("is lost at once when the member says that its lease is gone", async () => {

@@ -84,19 +84,21 @@ const sessionSchema = z.strictObject({
  */
 export async function openSession(made: SessionPorts, options: SessionOptions = {}): Promise<Session> {
   validate(sessionSchema, options, "options of a session");
-  const { ports, leases } = made;
+  const { ports } = made;
   using scope = new CallScope(ports, { signal: options.signal, timeoutMs: options.timeoutMs ?? ports.timeoutMs });
   const call = () => ({ signal: options.signal, timeoutMs: scope.remainingMs });
   const granted = await grant(made, options.ttlSec ?? ttlSecDefault, call);
-  const session = new LeaseSession(made, granted, options.marginMs);
-  // A grant that took many tries began long ago: start with a full time to live.
-  if (session.remainingMs < (granted.ttlSec * 1_000) / 2) {
-    const sentAtMs = ports.clock.monotonicMs();
-    const { ttlSec } = await leases.keepAliveOnce(granted.lease, call());
-    session.renew({ ttlSec, sentAtMs });
-  }
+  const session = new LeaseSession(made, await refresh(made, granted, call), options.marginMs);
   session.start();
   return session;
+}
+
+/** Renews a lease whose grant took so many tries that much of its time to live has passed. */
+async function refresh({ ports, leases }: SessionPorts, granted: Granted, call: () => CallOptions): Promise<Granted> {
+  const sentAtMs = ports.clock.monotonicMs();
+  if (sentAtMs - granted.sentAtMs < (granted.ttlSec * 1_000) / 3) return granted;
+  const { ttlSec } = await leases.keepAliveOnce(granted.lease, call());
+  return { lease: granted.lease, ttlSec, sentAtMs };
 }
 
 interface Granted extends Renewal {

@@ -83,6 +83,21 @@ describe("T6: frames of a watch stream", () => {
     });
   });
 
+  test("a watch that was canceled is not asked for again, and the last one closes the stream", async () => {
+    const { client, send, time, network, created } = scripted();
+    const [first, second] = [client.watch("a"), client.watch("b")];
+    send({ watchId: 1n, created: true, canceled: true });
+    await time.complete(first.ended);
+    network.streams[0]?.end();
+    await time.run(() => network.streams.length === 2);
+    expect(created().map(({ watchId }) => watchId)).toEqual([1n, 2n, 3n]);
+    send({ watchId: 3n, created: true });
+    send({ watchId: 3n, canceled: true });
+    await time.complete(second.ended);
+    expect(network.streams[1]?.open).toBe(false);
+    expect(time.pendingTimers).toBe(0);
+  });
+
   test("an id chosen by a proxy is used from then on", async () => {
     const { client, send, time, requests } = scripted();
     const watcher = client.watch(allKeys());

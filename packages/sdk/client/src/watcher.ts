@@ -263,7 +263,6 @@ class StreamWatcher implements Watcher, WatchSubscriber {
       // Steps not drawn leave the cursor where it is: their events come again.
       if (this.#full || this.#end !== undefined) break;
     }
-    if (this.#full) this.#assembler.interrupt();
   }
 
   onProgress(revision: number): void {

@@ -14,7 +14,7 @@ import type { FakeStream } from "./fake-network.ts";
 import { wireFailure } from "./wire-failure.ts";
 
 interface ModelLease {
-  readonly ttlSec: number;
+  ttlSec: number;
   endsAtMs: number;
 }
 
@@ -45,6 +45,12 @@ export class ModelLessor {
   /** Ends a lease, as another client might. */
   revoke(id: bigint): void {
     this.#leases.delete(id);
+  }
+
+  /** Grants this much from the next renewal on. */
+  changeTtl(id: bigint, ttlSec: number): void {
+    const lease = this.#leases.get(id);
+    if (lease !== undefined) lease.ttlSec = ttlSec;
   }
 
   /** Answers the unary calls of the Lease service; undefined for any other. */
