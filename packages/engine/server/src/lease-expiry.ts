@@ -1,5 +1,6 @@
 import type { Clock } from "@conclave/base";
 import type { Lessor } from "@conclave/lease";
+import { WireError } from "@conclave/protocol";
 import type { CommandKind, CommandRequest, CommandResponse } from "./commands.ts";
 
 /** What expiry needs of a member. */
@@ -37,9 +38,15 @@ export class LeaseExpiry {
     if (stalledMs > stallMs || !this.#member.isConfirmedLeader) return;
     for (const id of lessor.expired(ports.clock.monotonicMs(), revokesPerCheck)) {
       lessor.markRevoking(id);
-      // A refusal means that the lease is gone, that leadership is, or that the log is full: the lessor offers what
-      // still exists again later.
-      this.#member.propose("leaseRevoke", { ID: id }).catch(() => {});
+      this.#member.propose("leaseRevoke", { ID: id }).catch((error: unknown) => {
+        // Any other refusal means that the lease is gone, or will be when the entry is applied, or that leadership is.
+        if (isNeverAppended(error)) lessor.unmarkRevoking(id);
+      });
     }
   }
+}
+
+/** Whether a proposal was refused before it came into the log, so that it cannot be applied later. */
+function isNeverAppended(error: unknown): boolean {
+  return error instanceof WireError && (error.code === "RequestTooManyRequests" || error.code === "NoLeader");
 }

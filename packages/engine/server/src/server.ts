@@ -9,6 +9,8 @@ import {
   MaintenanceDefinition,
   WatchDefinition,
 } from "@conclave/protocol/etcdserverpb";
+import { ElectionDefinition } from "@conclave/protocol/v3electionpb";
+import { LockDefinition } from "@conclave/protocol/v3lockpb";
 import { bindService, createRpcServer, type RpcServer, type ServiceBinding } from "@conclave/rpc";
 import { openLmdbBackend } from "@conclave/store-lmdb";
 import { nodeFileSystem } from "@conclave/wal";
@@ -28,8 +30,10 @@ import { MemberError } from "./member-error.ts";
 import { createMetrics } from "./metrics.ts";
 import { createQuota } from "./quota.ts";
 import { ClusterService } from "./services/cluster-service.ts";
+import { ElectionService } from "./services/election-service.ts";
 import { KvService } from "./services/kv-service.ts";
 import { LeaseService } from "./services/lease-service.ts";
+import { LockService } from "./services/lock-service.ts";
 import { MaintenanceService } from "./services/maintenance-service.ts";
 import { WatchService } from "./services/watch-service.ts";
 import { systemClock, systemRandom, systemScheduler } from "./system-ports.ts";
@@ -128,10 +132,15 @@ function open(
 function bindServices(config: MemberConfig, member: Member): readonly ServiceBinding[] {
   const quotaBytes = effectiveQuotaBytes(config.quotaBackendBytes);
   const quota = createQuota(member, quotaBytes);
+  const kv = new KvService({ member, quota, maxTxnOps: config.maxTxnOps });
+  const lease = new LeaseService(member, quota);
+  const queueParts = { kv, lease, watches: member.watchFeed };
   return [
-    bindService(KVDefinition, new KvService({ member, quota, maxTxnOps: config.maxTxnOps })),
+    bindService(KVDefinition, kv),
     bindService(WatchDefinition, new WatchService(member)),
-    bindService(LeaseDefinition, new LeaseService(member, quota)),
+    bindService(LeaseDefinition, lease),
+    bindService(LockDefinition, new LockService(queueParts)),
+    bindService(ElectionDefinition, new ElectionService(queueParts)),
     bindService(ClusterDefinition, new ClusterService(member)),
     bindService(MaintenanceDefinition, new MaintenanceService(member, quotaBytes)),
   ];
