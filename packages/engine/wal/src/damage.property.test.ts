@@ -6,8 +6,8 @@ import { equalBytes } from "@conclave/base";
 import type { ConfState, Entry, HardState } from "@conclave/raft";
 import { type SimulatedDisk, seededRandom, simulatedDisk } from "@conclave/testkit";
 import { beforeAll, describe, expect, it } from "vitest";
+import { frameHeaderBytes, readFrameHeader } from "./frame.ts";
 import { createWal, openWal, WalError, type WalRepair } from "./index.ts";
-import { frameHeaderBytes, readFrameHeader } from "./record-decoder.ts";
 
 const directory = "/wal";
 const segmentBytes = 1_024;

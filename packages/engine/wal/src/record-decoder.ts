@@ -1,38 +1,12 @@
 /**
- * @module Reads frames and records. The checksum covers the data of a record but not its type, so the content is
+ * @module Reads records. The checksum covers the data of a record but not its type, so the content is
  * held to more than its syntax: what no etcd and no Conclave ever writes is refused.
  */
 import { emptyBytes } from "@conclave/base";
 import { ConfState as ConfStateMessage } from "@conclave/protocol/raftpb";
-import type { ConfState, Entry, EntryType, HardState } from "@conclave/raft";
+import type { ConfState, Entry, HardState } from "@conclave/raft";
 import { MalformedError, ProtoReader } from "./proto-reader.ts";
-import { framePadding } from "./record-encoder.ts";
-import { recordTypes, type WalRecord, type WalSnapshot } from "./records.ts";
-
-/** Bytes of the length field that starts a frame. */
-export const frameHeaderBytes = 8;
-
-/** The length field of a frame: the record's length and the padding after it. */
-export interface FrameHeader {
-  /** Bytes of the record; 0 at the end of the used part of a file. */
-  readonly recordBytes: number;
-  /** Whether the padding is the one that belongs to that length. */
-  readonly wellFormed: boolean;
-  /** Bytes of the whole frame. */
-  readonly frameBytes: number;
-}
-
-/** Reads the length field at an offset; the eight bytes must be there. */
-export function readFrameHeader(bytes: Uint8Array, at: number): FrameHeader {
-  let recordBytes = 0;
-  for (let byte = 6; byte >= 0; byte--) recordBytes = recordBytes * 0x100 + (bytes[at + byte] ?? 0);
-  const pad = framePadding(recordBytes);
-  return {
-    recordBytes,
-    wellFormed: bytes[at + 7] === (pad === 0 ? 0 : 0x80 | pad),
-    frameBytes: frameHeaderBytes + recordBytes + pad,
-  };
-}
+import { entryTypes, recordTypes, type WalRecord, type WalSnapshot } from "./records.ts";
 
 /** A record whose data was not looked at. */
 export interface RawRecord {
@@ -89,8 +63,6 @@ export function decodeRecord({ type, crc, data = emptyBytes }: RawRecord): WalRe
       return { kind: "crc", crc };
   }
 }
-
-const entryTypes: readonly EntryType[] = ["normal", "confChange", "confChangeV2"];
 
 function decodeEntry(bytes: Uint8Array): Entry {
   const reader = new ProtoReader(bytes);

@@ -1,23 +1,15 @@
 /**
- * @module Records as etcd writes them, straight into the append buffer.
- *
- * ```
- * length field, 8 bytes LE   low 56 bits: record length n; top byte: 0, or 0x80 | pad if n % 8 is not 0
- * walpb.Record, n bytes      08 type · 10 crc · 1a length data
- * zeros, pad bytes           pad = 8 - n % 8
- * ```
- * The crc is the CRC-32C of the data of all records from the first segment up to and including this one.
+ * @module Records as etcd writes them, straight into the append buffer: `walpb.Record` {type, crc, data} as
+ * `08 type · 10 crc · 1a length data`, in a frame. The crc is the CRC-32C of the data of all records from the first
+ * segment up to and including this one.
  */
 import { crc32c, invariant } from "@conclave/base";
 import { ConfState as ConfStateMessage } from "@conclave/protocol/raftpb";
 import type { ConfState, Entry, HardState } from "@conclave/raft";
 import { AppendBuffer, varintBytes } from "./append-buffer.ts";
-import { recordBytesMax, recordTypes, type WalSnapshot } from "./records.ts";
+import { frameHeaderBytes, framePadding } from "./frame.ts";
+import { entryTypes, recordBytesMax, recordTypes, type WalSnapshot } from "./records.ts";
 
-const entryTypes = { normal: 0, confChange: 1, confChangeV2: 2 } as const;
-
-/** Bytes of the length field. */
-const frameHeaderBytes = 8;
 /** From the start of a frame to its crc: length field, type with its tag, tag of the crc. */
 const crcOffset = frameHeaderBytes + 3;
 /** The longest varint of a crc; what is not needed of it is taken out afterwards. */
@@ -71,7 +63,7 @@ export class RecordEncoder {
     const start = this.#begin(recordTypes.entry);
     const body = this.#beginData(bytes);
     buffer.byte(0x08);
-    buffer.byte(entryTypes[type]);
+    buffer.byte(entryTypes.indexOf(type));
     buffer.byte(0x10);
     buffer.varint(term);
     buffer.byte(0x18);
@@ -156,11 +148,6 @@ export class RecordEncoder {
     buffer.setByte(start + 7, 0x80 | pad);
     buffer.zeros(pad);
   }
-}
-
-/** How many zero bytes follow a record of so many bytes. */
-export function framePadding(length: number): number {
-  return -length & 7;
 }
 
 function encodeConfState(confState: ConfState): Uint8Array {

@@ -8,7 +8,8 @@ import { Record as RecordMessage, Snapshot as SnapshotMessage } from "@conclave/
 import type { Entry, HardState } from "@conclave/raft";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeRecord, parseRecord, readFrameHeader } from "./record-decoder.ts";
+import { readFrameHeader } from "./frame.ts";
+import { decodeRecord, parseRecord } from "./record-decoder.ts";
 import { RecordEncoder } from "./record-encoder.ts";
 import type { WalRecord } from "./records.ts";
 

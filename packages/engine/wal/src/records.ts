@@ -1,4 +1,4 @@
-import type { ConfState, Entry, HardState } from "@conclave/raft";
+import type { ConfState, Entry, EntryType, HardState } from "@conclave/raft";
 
 /** A snapshot that the log vouches for: the state after the entry `index`, which has `term`, is on disk. */
 export interface WalSnapshot {
@@ -14,6 +14,9 @@ export interface WalSnapshot {
 
 /** The numbers of the record types on disk. */
 export const recordTypes = { metadata: 1, entry: 2, state: 3, crc: 4, snapshot: 5 } as const;
+
+/** The types of entries, at the positions of their numbers on disk. */
+export const entryTypes: readonly EntryType[] = ["normal", "confChange", "confChangeV2"];
 
 /** What one record says. */
 export type WalRecord =

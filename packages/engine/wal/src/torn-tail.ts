@@ -5,9 +5,11 @@
  * points past the end and at any sector of zeros; where such a thing happens in the middle, that drops records
  * which were acknowledged. Here the tail is given up only if no record after the damage is whole.
  */
+
+import { frameHeaderBytes, readFrameHeader } from "./frame.ts";
 import { MalformedError } from "./proto-reader.ts";
 import type { ReadWindow } from "./read-window.ts";
-import { decodeRecord, frameHeaderBytes, parseRecord, readFrameHeader } from "./record-decoder.ts";
+import { decodeRecord, parseRecord } from "./record-decoder.ts";
 import { recordBytesMax } from "./records.ts";
 import { type Chain, continuedCrc } from "./segment-reader.ts";
 
