@@ -68,11 +68,11 @@ export function recordVote(raft: Raft, from: bigint, granted: boolean): void {
 }
 
 /**
- * Lets a candidate that has won lead, once its term and its vote for itself are on disk: the others' answers can be
- * faster than that, and a leader that forgot its term could vote for a second one.
+ * Lets a candidate that has won lead, once its term, which it opened with a vote for itself, is on disk: the others'
+ * answers can be faster than that, and a leader that forgot its term could vote for a second one.
  */
 export function maybeLead(raft: Raft): void {
-  const isDurable = raft.durable.term === raft.term && raft.durable.vote === raft.id;
+  const isDurable = raft.durableTerm === raft.term;
   if (raft.role === "candidate" && isDurable && raft.tracker.voteResult === "won") becomeLeader(raft);
 }
 

@@ -36,7 +36,7 @@ export class Progress {
   recentActive = false;
   /** Whether appends wait until something is heard. */
   isThrottled = false;
-  /** The highest commit index that was sent in an append. */
+  /** The highest commit index that was sent in an append. If that was lost, heartbeats tell again. */
   sentCommit = 0;
   /** The appends in flight, in state `replicate`. */
   readonly inflights: Inflights;
@@ -65,7 +65,6 @@ export class Progress {
     const known = this.state === "snapshot" ? Math.max(this.match, this.pendingSnapshot) : this.match;
     this.#resetTo("probe");
     this.next = known + 1;
-    this.sentCommit = Math.min(this.sentCommit, known);
   }
 
   /** Starts to stream from what matches. */
@@ -124,13 +123,11 @@ export class Progress {
     if (this.state === "replicate") {
       if (rejected <= this.match) return false;
       this.next = this.match + 1;
-      this.sentCommit = Math.min(this.sentCommit, this.next - 1);
       return true;
     }
     // Only the one probe in flight can have been rejected.
     if (this.next - 1 !== rejected) return false;
     this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1);
-    this.sentCommit = Math.min(this.sentCommit, this.next - 1);
     this.isThrottled = false;
     return true;
   }

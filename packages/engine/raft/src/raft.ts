@@ -38,8 +38,8 @@ export class Raft {
   /** The leader of `term`, or 0n if unknown. */
   lead = 0n;
 
-  /** The term and vote that are known to be on disk. */
-  durable: { readonly term: number; readonly vote: bigint };
+  /** The term that is known to be on disk, together with the vote in it. */
+  durableTerm: number;
 
   /** Leader: the member that leadership is being handed to, or 0n. */
   leadTransferee = 0n;
@@ -70,7 +70,7 @@ export class Raft {
     this.tracker = new ProgressTracker({ messages: maxInflightMessages, bytes: maxInflightBytes });
     const { hardState, confState } = config.storage.initialState();
     this.tracker.reconfigure(fromConfState(confState), this.log.lastIndex);
-    this.durable = { term: hardState.term, vote: hardState.vote };
+    this.durableTerm = hardState.term;
     this.#restart(hardState, config.applied);
   }
 

@@ -263,7 +263,7 @@ class Node implements RawNode {
   #acknowledgeDurable(ready: Ready): void {
     const { hardState, entries, snapshot } = ready;
     const raft = this.#raft;
-    if (hardState !== undefined) raft.durable = { term: hardState.term, vote: hardState.vote };
+    if (hardState !== undefined) raft.durableTerm = hardState.term;
     if (snapshot !== undefined) raft.log.stableSnapshotTo(snapshot.metadata.index);
     const last = entries.at(-1);
     if (last !== undefined) raft.log.stableTo(last);

@@ -50,7 +50,7 @@ export function becomeCandidate(raft: Raft): void {
 export function becomeLeader(raft: Raft): void {
   invariant(raft.role === "candidate", "only a candidate becomes leader", raft.role);
   invariant(raft.tracker.voteResult === "won", "a leader has won its election", raft.term);
-  invariant(raft.durable.term === raft.term, "a leader's term is durable", raft.durable.term, raft.term);
+  invariant(raft.durableTerm === raft.term, "a leader's term is durable", raft.durableTerm, raft.term);
   invariant(raft.log.unstable.snapshot === undefined, "a leader has its log at hand");
   const { lastIndex, stableIndex } = raft.log;
   reset(raft, raft.term);
