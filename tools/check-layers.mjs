@@ -35,12 +35,13 @@ function objection(specifier, { folder, file, layers, declared }) {
 }
 
 function checkSources(folder, layers, declared) {
+  const inTests = { layers: [...layers, "testkit"], declared: [...declared, ...testTools] };
   for (const path of existsSync(join(root, folder)) ? readdirSync(join(root, folder), { recursive: true }) : []) {
     if (!/\.(ts|mjs)$/.test(path) || /(^|\/)(node_modules|dist|gen)\//.test(path)) continue;
     const file = join(folder, path);
-    const test = path.endsWith(".test.ts") && { layers: [...layers, "testkit"], declared: [...declared, ...testTools] };
+    const allowed = /\.test\.ts$|^src\/testing\//.test(path) ? inTests : { layers, declared };
     for (const { fileName } of ts.preProcessFile(readFileSync(join(root, file), "utf8")).importedFiles) {
-      const why = objection(fileName, { folder, file, layers, declared, ...test });
+      const why = objection(fileName, { folder, file, ...allowed });
       if (why) problems.push(`${file}: "${fileName}" ${why}`);
     }
   }
