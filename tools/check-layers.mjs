@@ -30,7 +30,7 @@ const problems = [];
 /** What is wrong with an import, if anything. */
 function objection(specifier, { folder, file, layers, declared }) {
   if (specifier.startsWith(".")) return relative(folder, join(file, "..", specifier)).startsWith("..") && "is outside";
-  if (!isBuiltin(specifier) && !declared.includes(/^(@[^/]+\/)?[^/]+/.exec(specifier)[0])) return "is not declared";
+  if (!isBuiltin(specifier) && !declared.includes(/^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0])) return "is not declared";
   return isUpward(specifier, layers) && "is not in a layer below";
 }
 
