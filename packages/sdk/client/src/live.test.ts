@@ -2,7 +2,7 @@
  * @module The client against real members. Every back end that speaks the protocol passes the same tests.
  */
 import { createHash } from "node:crypto";
-import { etcdAbsence, startEtcd } from "@conclave/testkit";
+import { type BackEndMember, backEnds } from "@conclave/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Client, type ClientView, connect, createClient } from "./client.ts";
 import { type Compare, compare } from "./compare.ts";
@@ -13,22 +13,6 @@ import { op } from "./op.ts";
 import type { WatchBatch } from "./watch-batch.ts";
 import type { Watcher } from "./watcher.ts";
 
-/** A member to test against. */
-interface LiveMember extends AsyncDisposable {
-  readonly endpoint: string;
-  /** Kills it and starts it again on the same address and data. */
-  restart(): Promise<void>;
-}
-
-interface BackEnd {
-  readonly name: string;
-  /** Why it cannot be tested here. */
-  readonly absent: string | undefined;
-  start(): Promise<LiveMember>;
-}
-
-const backEnds: readonly BackEnd[] = [{ name: "etcd", absent: etcdAbsence(), start: () => startEtcd() }];
-
 async function codeOf(promise: Promise<unknown>): Promise<ConclaveErrorCode | "no error"> {
   return await promise.then(
     () => "no error" as const,
@@ -37,6 +21,14 @@ async function codeOf(promise: Promise<unknown>): Promise<ConclaveErrorCode | "n
       throw error;
     },
   );
+}
+
+/** Skips the test with the member's own words where the back end does not serve the method. */
+async function unlessUnimplemented<T>(skip: (note: string) => never, call: Promise<T>): Promise<T> {
+  return await call.catch((error: unknown) => {
+    if (isConclaveError(error, "UNIMPLEMENTED")) skip(error.message);
+    throw error;
+  });
 }
 
 const keys = (kvs: readonly KeyValue[]) => kvs.map(({ keyString }) => keyString);
@@ -54,9 +46,9 @@ async function takeEvents(watcher: Watcher, count: number): Promise<WatchBatch[]
 const told = (batches: readonly WatchBatch[]) =>
   batches.map(({ events }) => events.map(({ type, kv }) => `${type} ${kv.keyString}=${kv.valueString}`));
 
-describe.each(backEnds)("the client against $name", ({ absent, start }) => {
+describe.each(backEnds())("the client against $name", ({ absent, start }) => {
   describe.skipIf(absent)(absent ?? "one member", { timeout: 30_000 }, () => {
-    let member: LiveMember;
+    let member: BackEndMember;
     let client: Client;
     let spaces = 0;
 
@@ -483,9 +475,12 @@ describe.each(backEnds)("the client against $name", ({ absent, start }) => {
         await client.maintenance.defragment();
       });
 
-      test("maintenance: a snapshot comes with its own checksum", async () => {
+      test("maintenance: a snapshot comes with its own checksum", async ({ skip }) => {
         const parts: Uint8Array[] = [];
-        for await (const { blob } of client.maintenance.snapshot()) parts.push(blob);
+        const read = async () => {
+          for await (const { blob } of client.maintenance.snapshot()) parts.push(blob);
+        };
+        await unlessUnimplemented(skip, read());
         const file = Buffer.concat(parts);
         const sum = createHash("sha256").update(file.subarray(0, -32)).digest();
         expect(file.subarray(-32)).toEqual(sum);
@@ -495,11 +490,15 @@ describe.each(backEnds)("the client against $name", ({ absent, start }) => {
         const { header, members } = await client.cluster.memberList();
         expect(members).toHaveLength(1);
         expect(members[0]).toMatchObject({ id: header.memberId, isLearner: false });
-        expect(await codeOf(client.cluster.memberRemove(4_242n))).toBe("MEMBER_NOT_FOUND");
       });
 
-      test("auth: users and roles", async () => {
-        await client.raw.auth.roleAdd({ name: "reader" });
+      test("cluster: removing a member that is not there", async ({ skip }) => {
+        const removing = unlessUnimplemented(skip, client.cluster.memberRemove(4_242n));
+        await expect(removing).rejects.toMatchObject({ code: "MEMBER_NOT_FOUND" });
+      });
+
+      test("auth: users and roles", async ({ skip }) => {
+        await unlessUnimplemented(skip, client.raw.auth.roleAdd({ name: "reader" }));
         await client.raw.auth.userAdd({ name: "ann", password: "secret" });
         await client.raw.auth.userGrantRole({ user: "ann", role: "reader" });
         expect((await client.raw.auth.userGet({ name: "ann" })).roles).toEqual(["reader"]);
