@@ -27,7 +27,8 @@ interface Echo {
 
 async function startEcho(transport: string): Promise<Echo> {
   const script = join(import.meta.dirname, "server.ts");
-  const args = ["--import", "tsx", "--conditions=@conclave/source", script, transport];
+  // The packages are the built ones, as users run them.
+  const args = ["--import", "tsx", script, transport];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   return { transport, child, url: line.toString().trim() };
