@@ -132,6 +132,12 @@ export function onSnapshotStatus(raft: Raft, id: bigint, options: { failed: bool
   progress.isThrottled = true;
 }
 
+/** Whether a quorum has been heard of lately. A leader that is no voter any more must always hear one. */
+function isStillLeading(raft: Raft): boolean {
+  const isQuorumActive = raft.tracker.takeQuorumActive(raft.id);
+  return isQuorumActive || (!raft.config.checkQuorum && raft.tracker.isVoter(raft.id));
+}
+
 /** One tick of a leader's clock: heartbeats, and once per election timeout a check that a quorum still listens. */
 export function tickLeader(raft: Raft): void {
   raft.heartbeatElapsed++;
@@ -141,7 +147,7 @@ export function tickLeader(raft: Raft): void {
     // Leadership that was not taken over by now stays, so that proposals can go on (thesis §3.10).
     raft.leadTransferee = 0n;
     handOverIfRemoved(raft);
-    if (raft.config.checkQuorum && !raft.tracker.takeQuorumActive(raft.id)) {
+    if (!isStillLeading(raft)) {
       becomeFollower(raft, raft.term, 0n);
       return;
     }

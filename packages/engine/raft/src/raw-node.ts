@@ -107,6 +107,11 @@ class Node implements RawNode {
   /** What was last handed out to be saved. */
   #hardState: HardState;
   #outstanding: Ready | undefined = undefined;
+  /**
+   * The last snapshot that came while entries were being applied. It brings a membership, and the changes among those
+   * entries are for the one before.
+   */
+  #deferredSnapshot: Message | undefined = undefined;
 
   constructor(config: RaftConfig) {
     this.#raft = new Raft(config);
@@ -139,9 +144,17 @@ class Node implements RawNode {
   }
 
   step(message: Message): StepResult {
+    if (message.type === "MsgSnap" && this.#isApplying) {
+      this.#deferredSnapshot = message;
+      return taken;
+    }
     const result = step(this.#raft, message);
     acceptDeferredReads(this.#raft);
     return result;
+  }
+
+  get #isApplying(): boolean {
+    return this.#outstanding !== undefined && this.#outstanding.committedEntries.length > 0;
   }
 
   propose(data: Uint8Array): ProposeResult {
@@ -258,6 +271,13 @@ class Node implements RawNode {
     acknowledgeOwn(raft);
     maybeAutoLeave(raft);
     acceptDeferredReads(raft);
+    this.#takeDeferredSnapshot();
+  }
+
+  #takeDeferredSnapshot(): void {
+    const message = this.#deferredSnapshot;
+    this.#deferredSnapshot = undefined;
+    if (message !== undefined) this.step(message);
   }
 
   #acknowledgeDurable(ready: Ready): void {

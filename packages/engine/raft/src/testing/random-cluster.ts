@@ -130,8 +130,9 @@ export class RandomCluster {
   }
 
   #hasConverged(): boolean {
-    const leader = [...this.#members.values()].find((member) => member.node.status.role === "leader");
-    if (leader === undefined) return false;
+    const leaders = [...this.#members.values()].filter((member) => member.node.status.role === "leader");
+    const [leader] = leaders;
+    if (leader === undefined || leaders.length > 1) return false;
     const { voters, learners, votersOutgoing } = leader.node.confState;
     const { lastIndex, applied } = leader.node.status;
     const members = [...voters, ...learners, ...votersOutgoing].map((id) => this.#members.get(id));
