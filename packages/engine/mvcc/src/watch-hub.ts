@@ -54,7 +54,9 @@ export interface WatchHubOptions {
 
 /** How many there are. */
 export interface WatchHubStats {
+  /** Open streams. */
   readonly streams: number;
+  /** Watchers of all streams. */
   readonly watchers: number;
   /** Watchers that are behind. */
   readonly slowWatchers: number;

@@ -68,6 +68,34 @@ test("who waits is not woken for one in the middle that gives up", async () => {
   expect(c.held).toBeDefined();
 });
 
+test("an unlock wakes the next in line and nobody else", async () => {
+  const lab = lockLab();
+  let reads = 0;
+  const { txn } = lab.parts.kv;
+  const service = new LockService({
+    ...lab.parts,
+    kv: {
+      ...lab.parts.kv,
+      txn: (request, call) => {
+        reads++;
+        return txn(request, call);
+      },
+    },
+  });
+  const held: bigint[] = [];
+  for (let lease = 0x10n; lease < 0x20n; lease++) {
+    lab.grant(lease);
+    const onHeld = () => void held.push(lease);
+    void service.lock({ name: utf8("L"), lease }, labCall().call).then(onHeld);
+  }
+  await lab.settle();
+  reads = 0;
+  await lab.unlock("L/10");
+  await lab.settle();
+  expect(held).toEqual([0x10n, 0x11n]);
+  expect(reads).toBe(1);
+});
+
 test("the lease that has a lock has it again", async () => {
   const lab = lockLab();
   lab.lock(0xan);

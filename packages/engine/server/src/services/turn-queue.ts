@@ -1,14 +1,15 @@
 import { invariant } from "@conclave/base";
-import type {
-  LeaseGrantRequest,
-  LeaseGrantResponse,
-  RangeRequest,
-  RangeResponse,
-  ResponseHeader,
-  TxnRequest,
-  TxnResponse,
+import {
+  WatchCreateRequest_FilterType as FilterType,
+  type LeaseGrantRequest,
+  type LeaseGrantResponse,
+  type RangeRequest,
+  type RangeResponse,
+  type ResponseHeader,
+  type TxnRequest,
+  type TxnResponse,
 } from "@conclave/protocol/etcdserverpb";
-import { type Event, Event_EventType as EventType, type KeyValue } from "@conclave/protocol/mvccpb";
+import type { KeyValue } from "@conclave/protocol/mvccpb";
 import type { ServerCall, UnaryHandler } from "@conclave/rpc";
 import {
   deleteOp,
@@ -72,10 +73,6 @@ function pairRead({ responses }: TxnResponse, index: number): KeyValue | undefin
 export function headerOf({ header }: { readonly header: ResponseHeader | undefined }): ResponseHeader {
   invariant(header !== undefined, "the member's own responses have a header");
   return header;
-}
-
-function isDelete({ type }: Event): boolean {
-  return type === EventType.DELETE;
 }
 
 /** The queues of all names. */
@@ -145,9 +142,9 @@ export class TurnQueue {
 
   /** Ends when one of the keys was deleted, or that cannot be told from history any more. */
   async #waitForDeletion(keys: readonly Uint8Array[], revision: number, call: ServerCall): Promise<void> {
-    const requests = keys.map((key) => watchFrom(key, revision));
-    for await (const { events } of watchResponses(this.#parts.watches, requests, call.signal)) {
-      if (events.some(isDelete)) return;
-    }
+    const requests = keys.map((key) => ({ ...watchFrom(key, revision), filters: [FilterType.NOPUT] }));
+    const deletions = watchResponses(this.#parts.watches, requests, call.signal);
+    await deletions.next();
+    await deletions.return();
   }
 }
