@@ -1,0 +1,16 @@
+// A service: registers itself, drains when told to by SIGUSR1, and leaves.
+import { connect } from "@conclave/client";
+import { createRegistry } from "@conclave/registry";
+
+const [endpoint = "", id = ""] = process.argv.slice(2);
+const client = await connect({ endpoints: [endpoint] });
+const registry = createRegistry(client, { ttlSec: 2 });
+const registration = await registry.register({ service: "orders", id, addresses: { http: `http://${id}:8080` } });
+console.log("registered");
+process.once("SIGUSR1", async () => {
+  await registration.drain();
+  console.log("draining: no new requests, please");
+  await registration.deregister();
+  console.log("left");
+  await client.close();
+});
