@@ -1,6 +1,7 @@
 /** @module The transport against real sockets on the loopback interface. */
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server as NetServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +24,11 @@ interface Handlers {
 }
 
 /** Serves one unary method and one stream on a free port, or where it is told. */
-async function serve({ unary, stream }: Handlers, address = "127.0.0.1:0"): Promise<string> {
+async function serve(
+  { unary, stream }: Handlers,
+  address = "127.0.0.1:0",
+  security = ServerCredentials.createInsecure(),
+): Promise<string> {
   const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
   const codecs = {
     requestSerialize: bytes,
@@ -37,9 +42,7 @@ async function serve({ unary, stream }: Handlers, address = "127.0.0.1:0"): Prom
   };
   server.addService(definition, { unary: unary ?? (() => {}), stream: stream ?? (() => {}) });
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    ),
+    server.bindAsync(address, security, (error, bound) => (error ? reject(error) : resolve(bound))),
   );
   cleanups.push(() => server.forceShutdown());
   return address.startsWith("unix:") ? address : `127.0.0.1:${port}`;
@@ -123,7 +126,8 @@ describe("unary()", () => {
       unary: (_call, answer) =>
         answer({ code: GrpcStatus.OutOfRange, details: "etcdserver: mvcc: required revision has been compacted" }),
     });
-    expect(await failureOf(transport().unary(callTo(endpoint)))).toMatchObject({
+    const byName = endpoint.replace("127.0.0.1", "localhost");
+    expect(await failureOf(transport().unary(callTo(byName)))).toMatchObject({
       status: GrpcStatus.OutOfRange,
       message: "etcdserver: mvcc: required revision has been compacted",
       sent: true,
@@ -191,6 +195,48 @@ describe("unary()", () => {
       `unix:${join(directory, "socket")}`,
     );
     expect(await transport().unary(callTo(endpoint))).toHaveLength(3);
+  });
+});
+
+/** A certificate for `member.test`, signed by itself. */
+async function certificate(): Promise<{ cert: Buffer; key: Buffer }> {
+  const directory = await mkdtemp(join(tmpdir(), "conclave-client-"));
+  const [certFile, keyFile] = [join(directory, "cert"), join(directory, "key")];
+  const names = ["-subj", "/CN=member.test", "-addext", "subjectAltName=DNS:member.test"];
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const made = spawnSync("openssl", ["req", "-x509", ...curve, ...names, "-out", certFile, "-keyout", keyFile]);
+  expect(made.status).toBe(0);
+  const pair = { cert: await readFile(certFile), key: await readFile(keyFile) };
+  await rm(directory, { recursive: true });
+  return pair;
+}
+
+const openssl = spawnSync("openssl", ["version"]).status === 0;
+
+describe.skipIf(!openssl)(openssl ? "https" : "https: openssl is not installed", () => {
+  const echo: Handlers = { unary: (call, answer) => answer(null, call.request) };
+
+  test("reaches a member whose certificate is trusted, under the name it has", async () => {
+    const { cert, key } = await certificate();
+    const security = ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }]);
+    const endpoint = `https://${await serve(echo, "127.0.0.1:0", security)}`;
+    const trusting = createGrpcTransport({ tls: { ca: cert, serverName: "member.test" } });
+    cleanups.push(() => trusting.close());
+    expect(await trusting.unary(callTo(endpoint))).toHaveLength(3);
+    const byName = endpoint.replace("127.0.0.1", "localhost");
+    expect(await failureOf(transport().unary(callTo(byName)))).toMatchObject({
+      status: GrpcStatus.Unavailable,
+      sent: false,
+    });
+  });
+
+  test("shows its own certificate to a member that asks for one", async () => {
+    const { cert, key } = await certificate();
+    const security = ServerCredentials.createSsl(cert, [{ cert_chain: cert, private_key: key }], true);
+    const endpoint = `https://${await serve(echo, "127.0.0.1:0", security)}`;
+    const made = createGrpcTransport({ tls: { ca: cert, cert, key, serverName: "member.test" } });
+    cleanups.push(() => made.close());
+    expect(await made.unary(callTo(endpoint))).toHaveLength(3);
   });
 });
 

@@ -15,7 +15,7 @@ import type { CallOptions } from "./call-scope.ts";
 import { type BytesInput, type RangeInput, toBytes } from "./key-range.ts";
 import { headerOf, type KeyValue, type ResponseHeader, toKeyValue } from "./key-value.ts";
 import type { Keyspace } from "./keyspace.ts";
-import { bytesInput, callFields, count, id64, rangeInput, validate } from "./validate.ts";
+import { bytesInput, callFields, count, id64, rangeInput, validate, validateOptions } from "./validate.ts";
 
 /** What a read can be told. */
 export interface RangeSelection {
@@ -176,7 +176,7 @@ const sortTargets = {
 /** The request of a read. */
 export function toRangeRequest(range: RangeInput, options: RangeOptions, space: Keyspace): RangeRequest {
   validate(rangeInput, range, "range");
-  validate(rangeSchema, options, "options of a read");
+  validateOptions(rangeSchema, options, "options of a read");
   return {
     ...space.range(range),
     limit: BigInt(options.limit ?? 0),
@@ -213,7 +213,7 @@ export function toRangeResult(response: RangeResponse, space: Keyspace, header: 
 export function toPutRequest(key: BytesInput, value: BytesInput, options: PutOptions, space: Keyspace): PutRequest {
   validate(bytesInput, key, "key");
   validate(bytesInput, value, "value");
-  validate(putSchema, options, "options of a put");
+  validateOptions(putSchema, options, "options of a put");
   return {
     key: space.key(key),
     value: toBytes(value),
@@ -233,7 +233,7 @@ export function toPutResult(response: PutResponse, space: Keyspace, header: Resp
 /** The request of a deletion. */
 export function toDeleteRequest(range: RangeInput, options: DeleteOptions, space: Keyspace): DeleteRangeRequest {
   validate(rangeInput, range, "range");
-  validate(deleteSchema, options, "options of a deletion");
+  validateOptions(deleteSchema, options, "options of a deletion");
   return { ...space.range(range), prevKv: options.prevKv ?? false };
 }
 

@@ -6,7 +6,7 @@ import { headerOf, type ResponseHeader } from "./key-value.ts";
 import type { Keyspace } from "./keyspace.ts";
 import { innerHeader, type MutationOptions, mutationSchema } from "./kv-options.ts";
 import { type Op, type OpResult, responseOf } from "./op.ts";
-import { validate } from "./validate.ts";
+import { validateOptions } from "./validate.ts";
 
 /** The answers of operations, each at the place of its operation. */
 export type OpResults<Ops extends readonly Op<unknown>[]> = { readonly [Index in keyof Ops]: OpResult<Ops[Index]> };
@@ -92,7 +92,7 @@ function txnOf<Then extends readonly Op<unknown>[], Else extends readonly Op<unk
       return toTxnResult(parts, txn, inner, innerHeader(txn, header));
     },
     async commit(options = {}) {
-      validate(mutationSchema, options, "options of a transaction");
+      validateOptions(mutationSchema, options, "options of a transaction");
       const response = await run(toTxnRequest(parts, space), { ...options, readOnly });
       return toTxnResult(parts, response, space, headerOf(response));
     },

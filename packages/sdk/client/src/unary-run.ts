@@ -117,12 +117,10 @@ class UnaryRun<Request, Response> {
     const { pool } = this.#ports;
     const endpoint = this.#plan.endpoint ?? pool.pick();
     const timeoutMs = this.#attemptTimeoutMs();
-    using tryScope = new CallScope(
-      { ...this.#ports, closed: this.#scope.signal },
-      { timeoutMs: timeoutMs < this.#scope.remainingMs ? timeoutMs : Number.POSITIVE_INFINITY },
-    );
+    // A try that has all the time there is needs no clock of its own.
+    using tryScope = timeoutMs < this.#scope.remainingMs ? this.#tryScope(timeoutMs) : undefined;
     try {
-      const response = this.#decode(await this.#send(endpoint, timeoutMs, tryScope.signal));
+      const response = this.#decode(await this.#send(endpoint, timeoutMs, (tryScope ?? this.#scope).signal));
       const flaw = this.#plan.check?.(response);
       if (flaw !== undefined) throw this.#onFlaw(flaw, endpoint);
       pool.succeeded(endpoint);
@@ -130,8 +128,12 @@ class UnaryRun<Request, Response> {
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
       if (this.#scope.end !== undefined) throw this.#endError(this.#plan.effect !== "read" && error.sent);
-      throw this.#onFailure(tryScope.end === "timeout" ? silent(error, timeoutMs) : error, endpoint);
+      throw this.#onFailure(tryScope?.end === "timeout" ? silent(error, timeoutMs) : error, endpoint);
     }
+  }
+
+  #tryScope(timeoutMs: number): CallScope {
+    return new CallScope({ ...this.#ports, closed: this.#scope.signal }, { timeoutMs });
   }
 
   /** Decides whether to try again, and waits until then. */

@@ -12,6 +12,17 @@ export function validate<T>(schema: z.ZodType, value: T, what: string): T {
   throw new ConclaveError("INVALID_ARGUMENT", `Invalid ${what}: ${flaws.join("; ")}`);
 }
 
+/** As {@link validate}, for options of which all may be left out: an empty object, the usual case, costs nothing. */
+export function validateOptions<T extends object>(schema: z.ZodType, options: T, what: string): T {
+  return isEmpty(options) ? options : validate(schema, options, what);
+}
+
+function isEmpty(options: unknown): boolean {
+  if (typeof options !== "object" || options === null) return false;
+  for (const _ in options) return false;
+  return true;
+}
+
 function describePath(path: readonly PropertyKey[], what: string): string {
   return path.length === 0 ? what : path.map(String).join(".");
 }
