@@ -24,7 +24,7 @@ export interface RandomClusterOptions {
   readonly checkQuorum: boolean;
 }
 
-const maxNetworkMessages = 400;
+const maxNetworkMessages = 60;
 
 /** A cluster with its network and its fate. */
 export class RandomCluster {
@@ -69,22 +69,24 @@ export class RandomCluster {
     this.#members.set(id, new SimulatedMember({ id, confState, config, observer: this.safety }));
   }
 
+  /** Some runs are calm, so that much is decided, and some are rough, so that little is spared. */
   #fate(): readonly Weighted[] {
+    const roughness = 1 + this.#random.below(6);
     return [
-      [300, () => this.#onAnyUp((member) => member.node.tick())],
-      [700, () => this.#deliver()],
-      [30, () => this.#lose()],
-      [900, () => this.#onAnyUp((member) => this.#work(member))],
-      [90, () => this.#onAnyUp((member) => this.#propose(member))],
-      [15, () => this.#onAnyUp((member) => this.#proposeConfChange(member))],
+      [80 * roughness, () => this.#onAnyUp((member) => member.node.tick())],
+      [2000, () => this.#deliver()],
+      [20 * roughness, () => this.#lose()],
+      [1500, () => this.#onAnyUp((member) => this.#work(member))],
+      [400, () => this.#onAnyUp((member) => this.#propose(member))],
+      [200, () => this.#onAnyUp((member) => this.#proposeConfChange(member))],
       [40, () => this.#onAnyUp((member) => this.#read(member))],
-      [6, () => this.#onAnyUp((member) => member.node.transferLeadership(this.#anyId()))],
+      [5 * roughness, () => this.#onAnyUp((member) => member.node.transferLeadership(this.#anyId()))],
       [6, () => this.#onAnyUp((member) => member.node.reportUnreachable(this.#anyId()))],
-      [10, () => this.#onAnyUp((member) => this.#compact(member))],
-      [8, () => this.#onAnyUp((member) => this.#crash(member))],
-      [20, () => this.#restart()],
-      [5, () => this.#partition()],
-      [8, () => this.#heal()],
+      [20, () => this.#onAnyUp((member) => this.#compact(member))],
+      [4 * roughness, () => this.#onAnyUp((member) => this.#crash(member))],
+      [40, () => this.#restart()],
+      [5 * roughness, () => this.#partition()],
+      [20, () => this.#heal()],
     ];
   }
 
@@ -194,7 +196,7 @@ export class RandomCluster {
     const reach = this.#random.below(4) === 0 ? this.#network.length : Math.min(3, this.#network.length);
     const at = this.#random.below(reach);
     const message = this.#network[at] as Message;
-    if (this.#random.below(12) > 0) this.#network.splice(at, 1);
+    if (this.#random.below(20) > 0) this.#network.splice(at, 1);
     this.#receive(message);
   }
 
