@@ -20,7 +20,8 @@ const directBytesMax = 1024 * 1024;
 /** The file system of the machine. */
 export function nodeFileSystem(options: NodeFileSystemOptions = {}): FileSystem {
   const { clock = { monotonicMs: () => performance.now() }, onDataSync = () => {} } = options;
-  const policy = new SyncPolicy(clock);
+  // Writes end in the page cache and are fast where syncs are not, so each kind is judged by itself.
+  const policies = { write: new SyncPolicy(clock), dataSync: new SyncPolicy(clock) };
   return {
     list: (directory) => readdir(directory),
     makeDirectory: (path, mode) => mkdir(path, { mode }),
@@ -28,7 +29,7 @@ export function nodeFileSystem(options: NodeFileSystemOptions = {}): FileSystem 
     remove,
     syncDirectory,
     exists,
-    open: async (path, { mode }) => new NodeFile(await open(path, flags[mode], ownerOnly), policy, onDataSync),
+    open: async (path, { mode }) => new NodeFile(await open(path, flags[mode], ownerOnly), policies, onDataSync),
   };
 }
 
@@ -56,15 +57,17 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
+type Policies = Readonly<Record<"write" | "dataSync", SyncPolicy>>;
+
 /** A file whose writes and data syncs run on the main thread while the disk is fast. */
 class NodeFile implements File {
   readonly #handle: FileHandle;
-  readonly #policy: SyncPolicy;
+  readonly #policies: Policies;
   readonly #onDataSync: (durationMs: number) => void;
 
-  constructor(handle: FileHandle, policy: SyncPolicy, onDataSync: (durationMs: number) => void) {
+  constructor(handle: FileHandle, policies: Policies, onDataSync: (durationMs: number) => void) {
     this.#handle = handle;
-    this.#policy = policy;
+    this.#policies = policies;
     this.#onDataSync = onDataSync;
   }
 
@@ -86,7 +89,7 @@ class NodeFile implements File {
   async write(position: number, bytes: Uint8Array): Promise<void> {
     const pooled = () => this.#writePooled(position, bytes);
     if (bytes.length > directBytesMax) await pooled();
-    else await this.#policy.run(() => this.#writeNow(position, bytes), pooled);
+    else await this.#policies.write.run(() => this.#writeNow(position, bytes), pooled);
   }
 
   async truncate(length: number): Promise<void> {
@@ -98,7 +101,7 @@ class NodeFile implements File {
   }
 
   async dataSync(): Promise<void> {
-    const durationMs = await this.#policy.run(
+    const durationMs = await this.#policies.dataSync.run(
       () => fdatasyncSync(this.#handle.fd),
       () => this.#handle.datasync(),
     );
