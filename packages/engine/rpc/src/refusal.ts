@@ -32,20 +32,24 @@ export function refusalFields({ httpStatus, status, message, fields }: Refusal):
   };
 }
 
+/** The refusal of what is not gRPC. */
 export function refuseContentType(contentType: string): Refusal {
   const message = `invalid gRPC request content-type ${JSON.stringify(contentType)}`;
   return { httpStatus: 415, status: GrpcStatus.InvalidArgument, message };
 }
 
+/** The refusal of an HTTP method other than POST. */
 export function refuseVerb(verb: string): Refusal {
   const message = `Received a HEADERS frame with :method ${JSON.stringify(verb)} which should be POST`;
   return { httpStatus: 405, status: GrpcStatus.Internal, message };
 }
 
+/** The refusal of a malformed `grpc-timeout`. */
 export function refuseTimeout(reason: string): Refusal {
   return { httpStatus: 400, status: GrpcStatus.Internal, message: `malformed grpc-timeout: ${reason}` };
 }
 
+/** The refusal of an encoding that cannot be read. */
 export function refuseEncoding(encoding: string): Refusal {
   const message = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(encoding)}`;
   const fields = { "grpc-accept-encoding": acceptedEncodings };

@@ -6,8 +6,9 @@ import type { StreamReceiver } from "./transport.ts";
 
 /**
  * The requests of a call whose client sends a stream, to be read once, in one of two forms. Both end when the
- * client has ended its half. Both throw the `RpcError` that ended the call when the client cancels or is gone,
- * the deadline passes, or a request is malformed. A client whose requests are not read is stopped by flow control.
+ * client has ended its half. Both throw a `RpcError` when the call is over before: the client cancels or is gone,
+ * the deadline passes, a request is malformed, or the handler has returned. A client whose requests are not read is
+ * stopped by flow control.
  */
 export interface RequestStream<Request> extends AsyncIterable<Request> {
   /**
@@ -36,7 +37,7 @@ export class RequestQueue<Request> implements RequestStream<Request>, StreamRece
   constructor(call: RpcCall, reader: MessageReader) {
     this.#call = call;
     this.#reader = reader;
-    call.onAbort(() => this.#wakeReader());
+    call.onOver(() => this.#wakeReader());
   }
 
   onData(bytes: Uint8Array): void {

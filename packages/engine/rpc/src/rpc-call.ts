@@ -77,7 +77,7 @@ export class RpcCall implements ServerCall, ResponseSink {
   #over: RpcError | undefined;
   #controller: AbortController | undefined;
   #responses: { onDrain(): void; fail(reason: RpcError): void } | undefined;
-  #onAbort: (() => void) | undefined;
+  #onOver: (() => void) | undefined;
 
   constructor(stream: TransportStream, start: CallStart) {
     this.#stream = stream;
@@ -152,9 +152,9 @@ export class RpcCall implements ServerCall, ResponseSink {
     return responses;
   }
 
-  /** Has one listener told when the call is refused or abandoned; {@link over} says why. */
-  onAbort(listener: () => void): void {
-    this.#onAbort = listener;
+  /** Has one listener told when the call is over. */
+  onOver(listener: () => void): void {
+    this.#onOver = listener;
   }
 
   /** Everything written has left. */
@@ -235,7 +235,7 @@ export class RpcCall implements ServerCall, ResponseSink {
     if (this.#over !== undefined) return;
     this.#sendStatus({ code: reason.status, message: reason.message });
     this.#end(reason, reason.status);
-    this.#abort(reason);
+    this.#controller?.abort(reason);
   }
 
   /** Ends the call because its client does not keep to the protocol. */
@@ -249,7 +249,7 @@ export class RpcCall implements ServerCall, ResponseSink {
     if (this.#over !== undefined) return;
     const reason = new RpcError(GrpcStatus.Canceled, "context canceled");
     this.#end(reason, GrpcStatus.Canceled);
-    this.#abort(reason);
+    this.#controller?.abort(reason);
   }
 
   /** What a handler throws because its signal aborted is no fault of the program. */
@@ -262,14 +262,11 @@ export class RpcCall implements ServerCall, ResponseSink {
     clearTimeout(this.#deadlineTimer);
     this.#counters.countHandled(code);
     this.#start.settings.onOver(this);
+    // Whoever still reads requests or waits for room is told, also of a call whose handler has returned.
+    this.#onOver?.();
+    this.#responses?.fail(reason);
     // What the client still sends is thrown away, so that the stream can end.
     this.#stream.resume();
-  }
-
-  #abort(reason: RpcError): void {
-    this.#onAbort?.();
-    this.#responses?.fail(reason);
-    this.#controller?.abort(reason);
   }
 
   #responseFields(): OutgoingFields {

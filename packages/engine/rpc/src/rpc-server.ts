@@ -20,7 +20,7 @@ export interface RpcServerOptions {
   readonly http1?: RequestListener;
   /** Longest request message in bytes; default 2 MiB, which is etcd's 1.5 MiB and 512 KiB for what is around it. */
   readonly maxRequestBytes?: number;
-  /** Bytes that may wait for a slow client before `write` says that there is no room; default 64 KiB. */
+  /** Bytes that may wait for a slow client before `write` says that there is no room; default and least: 64 KiB. */
   readonly highWaterBytes?: number;
   /** Streams a client may have open on one connection; default 2^32 − 1, as etcd's. */
   readonly maxConcurrentStreams?: number;
@@ -69,10 +69,13 @@ const notFound: RequestListener = (_request, response) => {
   response.writeHead(404).end();
 };
 
+/** Node tells that a stream has drained only if it held this much (16 KiB before version 22). */
+const highWaterBytesMin = 64 * 1024;
+
 const defaults = {
   http1: notFound,
   maxRequestBytes: 2 * 1024 * 1024,
-  highWaterBytes: 64 * 1024,
+  highWaterBytes: highWaterBytesMin,
   maxConcurrentStreams: 2 ** 32 - 1,
   maxConnections: Number.POSITIVE_INFINITY,
   handshakeTimeoutMs: 10_000,
@@ -82,8 +85,18 @@ const defaults = {
   onHandlerError: (): void => undefined,
 };
 
-/** Creates a server; it does nothing until it is told to listen. */
+/**
+ * Creates a server; it does nothing until it is told to listen.
+ *
+ * @throws RangeError if an option is out of its bounds
+ */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
+  const { highWaterBytes = highWaterBytesMin } = options;
+  if (highWaterBytes < highWaterBytesMin) {
+    throw new RangeError(
+      `Cannot serve as 'highWaterBytes' must be at least ${highWaterBytesMin}: current value is ${highWaterBytes}`,
+    );
+  }
   return new NodeRpcServer({ ...defaults, ...options });
 }
 

@@ -23,7 +23,7 @@ export type ClientStreamHandler<Request, Response> = (
   call: ServerCall,
 ) => Promise<Response>;
 
-/** Answers a stream with a stream, which ends when the promise resolves, whether or not the client has ended its own. */
+/** Answers a stream with a stream, which ends when the promise resolves, even if the client has not ended its own. */
 export type BidiHandler<Request, Response> = (
   requests: RequestStream<Request>,
   responses: ResponseStream<Response>,
