@@ -1,7 +1,7 @@
 import type { Random } from "@conclave/base";
 import type { LogStorage } from "./storage.ts";
 
-/** What a {@link RawNode} is made of. */
+/** What a `RawNode` is made of. */
 export interface RaftConfig {
   /** The member's id, not 0n. */
   readonly id: bigint;
@@ -35,7 +35,7 @@ export interface RaftConfig {
   readonly forwardProposals?: boolean;
   /** Bytes of entries in one append; a larger entry travels alone. Default 1 MiB, as in etcd. */
   readonly maxMessageBytes?: number;
-  /** Bytes of committed entries in one {@link Ready}, to bound how long applying takes. Default 1 MiB. */
+  /** Bytes of committed entries in one `Ready`, to bound how long applying takes. Default 1 MiB. */
   readonly maxCommittedBytes?: number;
   /** Bytes of one command; a larger proposal is dropped. Default 64 MiB; servers set less at their door. */
   readonly maxProposalBytes?: number;

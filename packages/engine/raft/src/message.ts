@@ -68,7 +68,7 @@ export function isResponse(type: MessageType): boolean {
 }
 
 /**
- * Whether a message of a {@link Ready} may be sent while its entries and hard state are still on their way to the
+ * Whether a message of a `Ready` may be sent while its entries and hard state are still on their way to the
  * disk: what a leader sends, for its term is durable since it was elected, and an entry counts as its own copy only
  * once it is durable (thesis §10.2.1). Votes, requests for votes and acknowledgements promise what is on disk; they
  * must wait.

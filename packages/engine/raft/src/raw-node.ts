@@ -70,7 +70,7 @@ export interface RawNode {
    */
   applyConfChange(change: ConfChange | ConfChangeV2): ConfState;
   /**
-   * Asks for a linearizable read: a Ready will bring a {@link ReadState} with this context. Requests and answers
+   * Asks for a linearizable read: a Ready will bring a `ReadState` with this context. Requests and answers
    * can be lost: ask again after a while. All reads asked for before one Ready share one round of messages.
    *
    * @param context - names the read; unique in the cluster
@@ -95,7 +95,7 @@ export interface RawNode {
  * Creates a member from what its storage holds.
  *
  * @throws RangeError if the configuration is out of its bounds
- * @throws {@link RaftError} `INCONSISTENT_STATE` if the storage cannot be that of a member
+ * @throws `RaftError` `INCONSISTENT_STATE` if the storage cannot be that of a member
  */
 export function createRawNode(config: RaftConfig): RawNode {
   return new Node(config);
@@ -175,6 +175,7 @@ class Node implements RawNode {
   }
 
   applyConfChange(change: ConfChange | ConfChangeV2): ConfState {
+    invariant(this.#isApplying, "a membership change is applied between the Ready that brought it and its advance");
     const confState = applyConfChange(this.#raft, change);
     acceptDeferredReads(this.#raft);
     return confState;

@@ -18,7 +18,7 @@ export interface InitialState {
 
 /**
  * The stable part of the log, as Raft reads it: entries that are on disk and still at hand. Its owner appends what
- * a {@link Ready} brought once it is durable, and compacts it. Reads are synchronous, so the owner keeps in memory
+ * a `Ready` brought once it is durable, and compacts it. Reads are synchronous, so the owner keeps in memory
  * what slow followers may still need. For every `i` in `[firstIndex, lastIndex]` the entry is there.
  */
 export interface LogStorage {
