@@ -28,7 +28,7 @@ export function processIo(): Io {
     err: (text) => void process.stderr.write(text),
     interruption() {
       const controller = new AbortController();
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => controller.abort());
       return controller.signal;
     },
   };
