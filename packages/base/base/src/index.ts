@@ -1,5 +1,6 @@
 export type { Backend, BackendEntry, BackendScan, BackendSize, Bucket } from "./backend.ts";
 export { buckets } from "./backend.ts";
+export { ByteSlab } from "./byte-slab.ts";
 export {
   asBuffer,
   binaryString,

@@ -1,6 +1,5 @@
 /** @module The store's history as events, for watchers that have fallen behind or begin in the past. */
-import { binaryString } from "@conclave/base";
-import { ByteSlab } from "./byte-slab.ts";
+import { ByteSlab, binaryString } from "@conclave/base";
 import { decodeKey } from "./key-value.ts";
 import { MvccError } from "./mvcc-error.ts";
 import { isTombstoneKey, revisionKey, revisionMain } from "./revision.ts";

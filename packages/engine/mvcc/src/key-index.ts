@@ -6,6 +6,14 @@ import type { Revision } from "./revision.ts";
 /** A live key that a scan of the index comes upon; `false` ends the scan. */
 export type LiveVisitor = (key: string, revision: KeyRevision) => boolean;
 
+/** What a put made of its key. */
+export interface KeyPut {
+  readonly createRevision: number;
+  readonly version: number;
+  /** The lease that the key hung on before, 0 if none. */
+  readonly oldLease: bigint;
+}
+
 /** The index of user keys: from each key to its retained revisions, ordered by key, in memory. */
 export class KeyIndex {
   readonly #keys = new OrderedMap<KeyHistory>();
@@ -20,18 +28,20 @@ export class KeyIndex {
     return this.#keys.get(key);
   }
 
-  /** Adds a put and says what it made of the key: its creation revision and version. */
-  put(key: string, revision: Revision, lease: bigint): KeyRevision {
-    const history = this.#keys.get(key);
-    const continues = history?.isLive === true;
-    const added: KeyRevision = {
-      main: revision.main,
-      sub: revision.sub,
-      createRevision: continues ? history.createRevision : revision.main,
-      version: continues ? history.version + 1 : 1,
-    };
-    this.#append(key, history, added, lease);
-    return added;
+  /** Adds a put and says what it made of the key. */
+  put(key: string, revision: Revision, lease: bigint): KeyPut {
+    const { main, sub } = revision;
+    let created = false;
+    const history = this.#keys.getOrInsert(key, () => {
+      created = true;
+      return new KeyHistory({ main, sub, createRevision: main, version: 1 }, lease);
+    });
+    const oldLease = created ? 0n : history.lease;
+    if (!created) {
+      const createRevision = history.isLive ? history.createRevision : main;
+      history.append({ main, sub, createRevision, version: history.version + 1 }, lease);
+    }
+    return { createRevision: history.createRevision, version: history.version, oldLease };
   }
 
   /** Adds a tombstone. */
@@ -41,7 +51,12 @@ export class KeyIndex {
 
   /** Adds a revision read back from the store; they come in ascending order. */
   restore(key: string, revision: KeyRevision, lease: bigint): void {
-    this.#append(key, this.#keys.get(key), revision, lease);
+    let created = false;
+    const history = this.#keys.getOrInsert(key, () => {
+      created = true;
+      return new KeyHistory(revision, lease);
+    });
+    if (!created) history.append(revision, lease);
   }
 
   /** Forgets what a compaction at `main` removes of one key. */
@@ -73,10 +88,5 @@ export class KeyIndex {
       visit(key, history);
       return true;
     });
-  }
-
-  #append(key: string, history: KeyHistory | undefined, revision: KeyRevision, lease: bigint): void {
-    if (history === undefined) this.#keys.set(key, new KeyHistory(revision, lease));
-    else history.append(revision, lease);
   }
 }

@@ -1,8 +1,7 @@
-import { emptyBytes, equalBytes } from "@conclave/base";
+import { ByteSlab, emptyBytes, equalBytes } from "@conclave/base";
 import { KeyValue } from "@conclave/protocol/mvccpb";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { ByteSlab } from "./byte-slab.ts";
 import { decodeKey, decodeKeyValue, encodeKeyValue } from "./key-value.ts";
 
 const counter = fc.oneof(fc.nat(300), fc.maxSafeNat(), fc.constantFrom(0, 127, 128, 2 ** 32, Number.MAX_SAFE_INTEGER));

@@ -7,9 +7,8 @@
  * 1 key bytes   2 create_revision   3 mod_revision   4 version   5 value bytes   6 lease
  * ```
  */
-import { emptyBytes, invariant } from "@conclave/base";
+import { type ByteSlab, emptyBytes, invariant } from "@conclave/base";
 import type { KeyValue } from "@conclave/protocol/mvccpb";
-import type { ByteSlab } from "./byte-slab.ts";
 
 const keyTag = 0x0a;
 const createRevisionTag = 0x10;

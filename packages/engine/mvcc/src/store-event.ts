@@ -1,6 +1,5 @@
-import { binaryStringBytes, emptyBytes } from "@conclave/base";
+import { type ByteSlab, binaryStringBytes, emptyBytes } from "@conclave/base";
 import type { KeyValue } from "@conclave/protocol/mvccpb";
-import type { ByteSlab } from "./byte-slab.ts";
 import { decodeKeyValue, encodeKeyValue } from "./key-value.ts";
 
 /** What an event needs to look up the value before it. */

@@ -5,7 +5,7 @@
  * here knows a clock, a disk or a peer. Writes go to the backend, which reads see at once; the index of keys
  * lives in memory and is rebuilt from the backend.
  */
-import { type Backend, binaryString } from "@conclave/base";
+import { type Backend, ByteSlab, binaryString } from "@conclave/base";
 import type {
   DeleteRangeRequest,
   DeleteRangeResponse,
@@ -19,7 +19,6 @@ import type {
   TxnResponse,
 } from "@conclave/protocol/etcdserverpb";
 import type { KeyValue } from "@conclave/protocol/mvccpb";
-import { ByteSlab } from "./byte-slab.ts";
 import { Compaction } from "./compaction.ts";
 import { bucketsHashSlices } from "./hash-buckets.ts";
 import { CompactionHashes, hashKvSlices, type KvHash } from "./hash-kv.ts";

@@ -1,5 +1,4 @@
-import { binaryString, binaryStringBytes, emptyBytes } from "@conclave/base";
-import type { ByteSlab } from "./byte-slab.ts";
+import { type ByteSlab, binaryString, binaryStringBytes, emptyBytes } from "@conclave/base";
 import type { KeyRange } from "./key-range.ts";
 import { encodeKeyValue } from "./key-value.ts";
 import { writeRevisionKey } from "./revision.ts";
@@ -53,8 +52,7 @@ export class WriteTxn {
     const { state, slab } = this.#parts;
     const key = binaryString(keyBytes);
     const revision = { main: this.main, sub: this.events.length };
-    const oldLease = state.index.get(key)?.lease ?? 0n;
-    const { createRevision, version } = state.index.put(key, revision, lease);
+    const { createRevision, version, oldLease } = state.index.put(key, revision, lease);
     const kv = { key: keyBytes, createRevision, modRevision: this.main, version, value, lease };
     const kvBytes = encodeKeyValue(kv, slab);
     const revisionKey = slab.take(valueSubBytes);
