@@ -162,12 +162,16 @@ function describeScan(bench: Bench): void {
     expect(bench.keys({ start: utf8("b"), end: utf8("d") })).toEqual(["b", "c"]);
     expect(bench.keys({ start: utf8("bb") })).toEqual(["c", "d"]);
     expect(bench.keys({ start: utf8("d"), end: utf8("b") })).toEqual([]);
+    expect(bench.keys({ start: utf8(""), end: utf8("c") })).toEqual(["a", "b"]);
+    expect(bench.keys({ end: utf8("") })).toEqual([]);
   });
 
   it("goes from the last key to the first in reverse, within the same bounds", async () => {
     await bench.commitKeys("a", "b", "c", "d");
     expect(bench.keys({ start: utf8("b"), end: utf8("d"), reverse: true })).toEqual(["c", "b"]);
     expect(bench.keys({ reverse: true })).toEqual(["d", "c", "b", "a"]);
+    expect(bench.keys({ start: utf8(""), end: utf8("c"), reverse: true })).toEqual(["b", "a"]);
+    expect(bench.keys({ end: utf8(""), reverse: true })).toEqual([]);
   });
 
   it("lays what is buffered over what is durable", async () => {

@@ -1,27 +1,27 @@
 import { type BackendSize, type Bucket, buckets } from "@conclave/base";
-import { type Database, open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+import { type Database, type DatabaseOptions, open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+import { createLmdbCodec, type LmdbCodec } from "./lmdb-codec.ts";
+
+/** The database of a bucket. */
+export type BucketDatabase = Database<Uint8Array, Uint8Array>;
 
 /** An opened LMDB environment with one database per bucket. */
 export interface Environment {
   readonly root: RootDatabase<Uint8Array, Uint8Array>;
-  readonly databases: ReadonlyMap<Bucket, Database<Uint8Array, Uint8Array>>;
+  readonly databases: ReadonlyMap<Bucket, BucketDatabase>;
 }
 
 /** How to open an environment. */
 export interface EnvironmentOptions {
   /** Its directory; created if missing. */
   readonly path: string;
-  /** Address space to reserve, in bytes; the data cannot grow beyond it. */
+  /** Address space to reserve, in bytes. */
   readonly mapSizeBytes: number;
 }
-
-/** How each database is opened, in every thread alike. */
-export const databaseOptions = { encoding: "binary", keyEncoding: "binary" } as const;
 
 /** How LMDB is told to open an environment, in every thread alike. */
 export function rootOptions({ path, mapSizeBytes }: EnvironmentOptions): RootDatabaseOptionsWithPath {
   return {
-    ...databaseOptions,
     path,
     noSubdir: false,
     mapSize: mapSizeBytes,
@@ -31,11 +31,17 @@ export function rootOptions({ path, mapSizeBytes }: EnvironmentOptions): RootDat
   };
 }
 
-/** Opens an environment. The threads of a process may each have it open; they share the map of its file. */
+/** Opens an environment for reading. The threads of a process may each have it open; they share the map of its file. */
 export function openEnvironment(options: EnvironmentOptions): Environment {
-  const root: RootDatabase<Uint8Array, Uint8Array> = open(rootOptions(options));
-  const openAll = () => new Map(buckets.map((bucket) => [bucket, root.openDB(bucket, databaseOptions)]));
+  const codec = createLmdbCodec();
+  const root: RootDatabase<Uint8Array, Uint8Array> = open({ ...rootOptions(options), ...codec });
+  const openAll = () => new Map(buckets.map((bucket) => [bucket, openBucket(root, bucket, codec)]));
   return { root, databases: root.transactionSync(openAll) }; // One transaction, so that creating them syncs once.
+}
+
+/** The typings of `openDB` know less options than it takes. */
+function openBucket(root: RootDatabase, bucket: Bucket, options: DatabaseOptions & LmdbCodec): BucketDatabase {
+  return root.openDB<Uint8Array, Uint8Array>(bucket, options);
 }
 
 /** What LMDB says of one database and of the whole environment; its typings leave it open. */

@@ -1,26 +1,184 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Backend } from "@conclave/base";
+import { promisify } from "node:util";
+import { type Backend, utf8, utf8Text } from "@conclave/base";
 import { type BackendUnderTest, describeBackend } from "@conclave/testkit";
-import { openLmdbBackend } from "./lmdb-backend.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type LmdbBackendOptions, openLmdbBackend } from "./lmdb-backend.ts";
 
-async function lmdbUnderTest(): Promise<BackendUnderTest> {
-  const path = await mkdtemp(join(tmpdir(), "conclave-store-"));
-  const opened = new Set<Backend>();
-  return {
-    async open() {
-      const backend = await openLmdbBackend({ path });
-      opened.add(backend);
-      return backend;
-    },
-    // Closing saves nothing that was not committed, which is what a crash of the process costs.
-    crash: (backend) => backend.close(),
-    async dispose() {
-      for (const backend of opened) await backend.close();
-      await rm(path, { recursive: true, force: true });
-    },
-  };
+const run = promisify(execFile);
+
+/** A temporary directory and the stores opened in it. */
+class StoreDirectory implements BackendUnderTest {
+  readonly path: string;
+  readonly #opened = new Set<Backend>();
+
+  static async create(): Promise<StoreDirectory> {
+    return new StoreDirectory(await mkdtemp(join(tmpdir(), "conclave-store-")));
+  }
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  async open(options: Partial<LmdbBackendOptions> = {}): Promise<Backend> {
+    const backend = await openLmdbBackend({ path: this.path, ...options });
+    this.#opened.add(backend);
+    return backend;
+  }
+
+  /** Closing saves nothing that was not committed, which is what a crash of the process costs. */
+  crash(backend: Backend): Promise<void> {
+    return backend.close();
+  }
+
+  async dispose(): Promise<void> {
+    for (const backend of this.#opened) await backend.close();
+    await rm(this.path, { recursive: true, force: true });
+  }
 }
 
-describeBackend("LMDB", lmdbUnderTest);
+describeBackend("LMDB", () => StoreDirectory.create());
+
+describe("openLmdbBackend()", () => {
+  let directory: StoreDirectory;
+  beforeEach(async () => {
+    directory = await StoreDirectory.create();
+  });
+  afterEach(() => directory.dispose());
+
+  const dataFile = () => join(directory.path, "data.mdb");
+  const refusal = (reason: RegExp) => expect.objectContaining({ code: "OPEN", message: expect.stringMatching(reason) });
+
+  async function fill(): Promise<void> {
+    const backend = await directory.open();
+    for (let n = 0; n < 1_000; n++) backend.put("key", utf8(`key ${n}`), new Uint8Array(300));
+    await backend.commit();
+    await backend.close();
+  }
+
+  it("creates the directory", async () => {
+    const path = join(directory.path, "a", "b");
+    const backend = await directory.open({ path });
+    backend.put("key", utf8("a"), utf8("1"));
+    await backend.commit();
+    expect((await readdir(path)).sort()).toEqual(["data.mdb", "lock.mdb"]);
+  });
+
+  it("refuses a path that leads through a file", async () => {
+    await writeFile(join(directory.path, "file"), "");
+    await expect(directory.open({ path: join(directory.path, "file", "store") })).rejects.toThrow(refusal(/ENOTDIR/));
+    await expect(directory.open({ path: join(directory.path, "file") })).rejects.toThrow(refusal(/EEXIST/));
+  });
+
+  it.each(["this is no store", "this is no store ".repeat(1_000)])(
+    "refuses another file and leaves it alone",
+    async (text) => {
+      await writeFile(dataFile(), text);
+      await expect(directory.open()).rejects.toThrow(refusal(/data\.mdb: the file is damaged or no store/));
+      expect(await readFile(dataFile(), "utf8")).toBe(text);
+    },
+  );
+
+  it.each([8_192, 100_000])("refuses a file that was cut to %i bytes", async (bytes) => {
+    await fill();
+    await truncate(dataFile(), bytes);
+    await expect(directory.open()).rejects.toThrow(
+      refusal(new RegExp(`the file is damaged: it has ${bytes} bytes of`)),
+    );
+  });
+
+  it("refuses a file one of whose meta pages is damaged", async () => {
+    await fill();
+    const bytes = await readFile(dataFile());
+    bytes.fill(0, 4_096, 4_200);
+    await writeFile(dataFile(), bytes);
+    await expect(directory.open()).rejects.toThrow(refusal(/there is no meta page at 4096/));
+  });
+
+  it("removes what an interrupted defragmentation left", async () => {
+    await fill();
+    await mkdir(join(directory.path, "defragment"));
+    await writeFile(join(directory.path, "defragment", "data.mdb"), "half a copy");
+    const backend = await directory.open();
+    expect((await readdir(directory.path)).sort()).toEqual(["data.mdb", "lock.mdb"]);
+    expect([...backend.scan("key")]).toHaveLength(1_000);
+  });
+
+  it("gives space back to the file system when it defragments", async () => {
+    const backend = await directory.open();
+    for (let n = 0; n < 2_000; n++) backend.put("key", utf8(`key ${n}`), new Uint8Array(1_000));
+    await backend.commit();
+    for (let n = 0; n < 1_990; n++) backend.delete("key", utf8(`key ${n}`));
+    await backend.commit();
+    await backend.defragment();
+    expect((await readFile(dataFile())).length).toBeLessThan(200_000);
+    expect([...backend.scan("key")]).toHaveLength(10);
+    expect(await readdir(directory.path)).not.toContain("defragment");
+  });
+
+  it("fills pages to the brim when keys ascend", async () => {
+    const backend = await directory.open();
+    for (let batch = 0; batch < 10; batch++) {
+      for (let n = 0; n < 1_000; n++)
+        backend.put("key", utf8(`${batch}/${String(n).padStart(4, "0")}`), new Uint8Array(300));
+      await backend.commit();
+    }
+    expect(backend.size().inUseBytes).toBeLessThan(10_000 * 300 * 1.2);
+  });
+
+  it("fails all commits once the disk has refused one, and keeps what was durable before", async () => {
+    const script = new URL("./testing/refused-commit.ts", import.meta.url).pathname;
+    const node = [process.execPath, "--import", "tsx", "--conditions=@conclave/source", script, directory.path];
+    // Files may have 2 048 blocks of 512 bytes; ignoring the signal leaves the error.
+    const limited = `trap "" XFSZ; ulimit -f 2048; exec ${node.map((word) => `'${word}'`).join(" ")}`;
+    const { stdout, stderr } = await run("sh", ["-c", limited]);
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toEqual({
+      first: "done",
+      large: "DISK",
+      small: "DISK",
+      defragmented: "DISK",
+      seen: [1, 4_000_000, 1], // Readers see what was written, durable or not.
+    });
+    const backend = await directory.open();
+    expect([...backend.scan("key")].map(([key]) => utf8Text(key))).toEqual(["first"]);
+  }, 30_000);
+
+  it("grows beyond the address space that was reserved for it", async () => {
+    const backend = await directory.open({ mapSizeBytes: 2 ** 20 });
+    backend.put("key", utf8("large"), new Uint8Array(2 ** 22).fill(7));
+    await backend.commit();
+    expect(backend.get("key", utf8("large"))?.every((byte) => byte === 7)).toBe(true);
+  });
+
+  it("refuses a key that is too long for LMDB", async () => {
+    const backend = await directory.open();
+    expect(() => backend.put("key", new Uint8Array(1_901), utf8(""))).toThrow("at most 1900 bytes");
+  });
+
+  it("refuses everything once it is closed", async () => {
+    const backend = await directory.open();
+    await backend.close();
+    await backend.close();
+    const closed = expect.objectContaining({ code: "CLOSED" });
+    expect(() => backend.get("key", utf8("a"))).toThrow(closed);
+    expect(() => backend.scan("key")).toThrow(closed);
+    expect(() => backend.put("key", utf8("a"), utf8("1"))).toThrow(closed);
+    expect(() => backend.delete("key", utf8("a"))).toThrow(closed);
+    expect(() => backend.commit()).toThrow(closed);
+    expect(() => backend.size()).toThrow(closed);
+    await expect(backend.defragment()).rejects.toThrow(closed);
+  });
+
+  it("serves many stores in one process", async () => {
+    const paths = ["a", "b", "c"].map((name) => join(directory.path, name));
+    const stores = await Promise.all(paths.map((path) => directory.open({ path })));
+    for (const [n, store] of stores.entries()) store.put("key", utf8("name"), utf8(String(n)));
+    await Promise.all(stores.map((store) => store.commit()));
+    const names = stores.map((store) => utf8Text(store.get("key", utf8("name")) ?? utf8("?")));
+    expect(names).toEqual(["0", "1", "2"]);
+  });
+});

@@ -10,7 +10,6 @@
  */
 import { renameSync } from "node:fs";
 import { mkdir, open as openFile, rm } from "node:fs/promises";
-import { join } from "node:path";
 import {
   type Backend,
   type BackendEntry,
@@ -18,22 +17,29 @@ import {
   type BackendSize,
   type Bucket,
   binaryString,
+  invariant,
 } from "@conclave/base";
 import { type Environment, type EnvironmentOptions, environmentSize, openEnvironment } from "./environment.ts";
 import { mergeScan } from "./merge-scan.ts";
 import { mergeWrites, Overlay } from "./overlay.ts";
 import { readRange, readValue } from "./reader.ts";
 import { StoreError } from "./store-error.ts";
+import { prepareStoreFiles, storeFiles } from "./store-files.ts";
 import { Writer } from "./writer.ts";
 
 /** Where and how to open a store. */
 export interface LmdbBackendOptions {
   /** Directory of the store; created if missing. Nobody else may have it open: that is the caller's to ensure. */
   readonly path: string;
-  /** Address space to reserve, in bytes, which bounds the size of the store; default 64 GiB. It costs no memory. */
+  /**
+   * Address space to reserve, in bytes; default 64 GiB. It costs no memory. A store that outgrows it is mapped anew,
+   * which holds up the process for a moment.
+   */
   readonly mapSizeBytes?: number;
 }
 
+/** What the port promises; LMDB takes a little more. */
+const keyBytesMax = 1_900;
 const mapSizeBytesDefault = 64 * 2 ** 30;
 
 /**
@@ -43,15 +49,23 @@ const mapSizeBytesDefault = 64 * 2 ** 30;
  */
 export async function openLmdbBackend(options: LmdbBackendOptions): Promise<Backend> {
   const { path, mapSizeBytes = mapSizeBytesDefault } = options;
-  const environmentOptions = { path, mapSizeBytes };
-  const writer = new Writer(environmentOptions);
   try {
-    await rm(copyPath(path), { recursive: true, force: true });
-    await writer.request({ kind: "open" });
-    return new LmdbBackend(writer, environmentOptions);
+    await prepareStoreFiles(path);
+    return await openBackend({ path, mapSizeBytes });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreError("OPEN", `Cannot open the store in ${path}: ${reason}`, { cause: error });
+  }
+}
+
+async function openBackend(options: EnvironmentOptions): Promise<Backend> {
+  const writer = new Writer(options);
+  try {
+    await writer.request({ kind: "open" }); // First, for it creates what is missing.
+    return new LmdbBackend(writer, options);
   } catch (error) {
     await writer.stop();
-    throw new StoreError("OPEN", `Cannot open the store in ${path}: ${messageOf(error)}`, { cause: error });
+    throw error;
   }
 }
 
@@ -59,6 +73,8 @@ class LmdbBackend implements Backend {
   readonly #writer: Writer;
   readonly #options: EnvironmentOptions;
   #environment: Environment;
+  /** Asking LMDB costs more than a put, and every put asks; kept until a commit or a copy changes it. */
+  #size: BackendSize | undefined;
   #active = new Overlay();
   /** What commits under way write, the newest first; rarely more than one. */
   #frozen: readonly Overlay[] = [];
@@ -81,6 +97,7 @@ class LmdbBackend implements Backend {
 
   scan(bucket: Bucket, scan: BackendScan = {}): Iterable<BackendEntry> {
     this.#checkOpen();
+    if (scan.end?.length === 0) return [];
     const start = scan.start === undefined ? "" : binaryString(scan.start);
     const end = scan.end === undefined ? undefined : binaryString(scan.end);
     const ranges = [this.#active, ...this.#frozen].map((overlay) => overlay.range(bucket, start, end));
@@ -90,6 +107,7 @@ class LmdbBackend implements Backend {
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
     this.#checkOpen();
+    invariant(key.length <= keyBytesMax, "a key has at most 1900 bytes", key.length);
     this.#active.set(bucket, key, value);
   }
 
@@ -113,12 +131,21 @@ class LmdbBackend implements Backend {
 
   size(): BackendSize {
     this.#checkOpen();
-    return environmentSize(this.#environment);
+    this.#size ??= environmentSize(this.#environment);
+    return this.#size;
   }
 
-  defragment(): Promise<void> {
+  async defragment(): Promise<void> {
     this.#checkOpen();
-    return this.#enqueue(() => this.#replaceByCopy());
+    let failure: unknown;
+    await this.#enqueue(async () => {
+      // A copy that fails, say for want of space, harms nothing; once it takes the place of the file all must succeed.
+      const copied = await this.#copy().catch((error: unknown) => {
+        failure = error;
+      });
+      if (copied !== undefined) await this.#replaceFile(copied);
+    });
+    if (failure !== undefined) throw failure;
   }
 
   async close(): Promise<void> {
@@ -154,19 +181,27 @@ class LmdbBackend implements Backend {
     await this.#writer.request({ kind: "write", batch: batch.toBatch() });
     // Reads must see the new pages before the overlay that stood in for them goes.
     this.#environment.root.resetReadTxn();
+    this.#size = undefined;
     this.#frozen = this.#frozen.filter((overlay) => overlay !== batch);
   }
 
-  /** Copies what is live and puts the copy in the place of the file. Writes are buffered meanwhile. */
-  async #replaceByCopy(): Promise<void> {
-    const { path } = this.#options;
-    const copy = copyPath(path);
+  /** Copies what is live into a file beside the store's; says which. */
+  async #copy(): Promise<string> {
+    const { copy } = storeFiles(this.#options.path);
     await rm(copy, { recursive: true, force: true });
     await mkdir(copy);
     await this.#writer.request({ kind: "copy", path: copy });
-    await syncPath(join(copy, dataFile));
+    const copied = storeFiles(copy).data;
+    await syncPath(copied);
+    return copied;
+  }
+
+  /** Puts a copy in the place of the file. Writes are buffered meanwhile. */
+  async #replaceFile(copied: string): Promise<void> {
+    const { path } = this.#options;
+    const { data, copy } = storeFiles(path);
     await this.#writer.request({ kind: "close" });
-    await this.#swap(join(copy, dataFile), join(path, dataFile));
+    await this.#swap(copied, data);
     await syncPath(path);
     await this.#writer.request({ kind: "open" });
     await rm(copy, { recursive: true });
@@ -179,16 +214,10 @@ class LmdbBackend implements Backend {
       renameSync(from, to);
     } finally {
       this.#environment = openEnvironment(this.#options);
+      this.#size = undefined;
     }
     return closed;
   }
-}
-
-const dataFile = "data.mdb";
-
-/** Where a defragmentation puts its copy; what a crash leaves there is worthless. */
-function copyPath(path: string): string {
-  return join(path, "defragment");
 }
 
 async function syncPath(path: string): Promise<void> {
@@ -198,8 +227,4 @@ async function syncPath(path: string): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

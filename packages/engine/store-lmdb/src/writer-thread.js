@@ -9,6 +9,8 @@
  * @import { WriterRequest } from "./writer.ts"
  * @import { Database, RootDatabase } from "lmdb"
  */
+import { statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { open } from "lmdb";
 
@@ -34,11 +36,14 @@ async function handle(request) {
   }
 }
 
+/** Keys and values are bytes. */
+const bytes = { encoding: "binary", keyEncoding: "binary" };
+
 function openEnvironment() {
-  const { rootOptions, databaseOptions, buckets } = workerData;
-  const root = open(rootOptions);
+  const { rootOptions, buckets } = workerData;
+  const root = open({ ...rootOptions, ...bytes });
   // One transaction, so that creating the databases syncs once.
-  const databases = root.transactionSync(() => buckets.map((bucket) => root.openDB(bucket, databaseOptions)));
+  const databases = root.transactionSync(() => buckets.map((bucket) => root.openDB(bucket, bytes)));
   return { root, databases };
 }
 
@@ -62,6 +67,20 @@ function write(batch) {
       at = end;
     }
   });
+  keepFileWhole(root);
+}
+
+/**
+ * Makes the file as long as LMDB says it is. LMDB need not write the last pages if they are free again; a file that is
+ * too short can then only have been cut, which is told when it is opened (see store-files.ts).
+ *
+ * @param {RootDatabase} root
+ */
+function keepFileWhole(root) {
+  const { lastPageNumber, pageSize } = root.getStats();
+  const file = join(workerData.rootOptions.path, "data.mdb");
+  const bytes = (lastPageNumber + 1) * pageSize;
+  if (statSync(file).size < bytes) truncateSync(file, bytes);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { buckets } from "@conclave/base";
-import { databaseOptions, type EnvironmentOptions, rootOptions } from "./environment.ts";
+import { type EnvironmentOptions, rootOptions } from "./environment.ts";
 import { StoreError } from "./store-error.ts";
 
 /** What the writing thread is asked to do. */
@@ -23,7 +23,7 @@ export class Writer {
   #ended: string | undefined;
 
   constructor(options: EnvironmentOptions) {
-    const workerData = { rootOptions: rootOptions(options), databaseOptions, buckets };
+    const workerData = { rootOptions: rootOptions(options), buckets };
     this.#worker = new Worker(threadUrl, { workerData, execArgv: [] });
     this.#worker.unref();
     this.#worker.on("message", (reply: WriterReply) => this.#reply(reply));
