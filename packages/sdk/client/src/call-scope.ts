@@ -22,7 +22,7 @@ export interface ScopePorts {
   readonly clock: Clock;
   /** Runs the timeout. */
   readonly scheduler: Scheduler;
-  /** Aborts when the client is closed. */
+  /** Aborts when the client, or what the call is made for, is closed. */
   readonly closed: AbortSignal;
 }
 
@@ -67,7 +67,7 @@ export class CallScope implements Disposable {
 
   /** The error to throw now that the scope has ended. */
   error(what: string): ConclaveError {
-    if (this.#end === "closed") return new ConclaveError("CLOSED", `Cannot finish ${what} as the client was closed`);
+    if (this.#end === "closed") return new ConclaveError("CLOSED", `Cannot finish ${what} as it was closed`);
     if (this.#end === "timeout") return new ConclaveError("TIMEOUT", `${what} timed out`, { retryable: true });
     return abortedError(what, this.#callerSignal);
   }

@@ -154,6 +154,52 @@ describe("unary()", () => {
     expect(await failure).toMatchObject({ status: GrpcStatus.Canceled, sent: false });
   });
 
+  test("waits for a connection no longer than it may, and nothing was sent", async () => {
+    const impatient = createGrpcTransport({ connectTimeoutMs: 50 });
+    cleanups.push(() => impatient.close());
+    const endpoint = await serveSilence();
+    const failure = await failureOf(impatient.unary(callTo(endpoint)));
+    expect(failure).toMatchObject({
+      status: GrpcStatus.Unavailable,
+      sent: false,
+      message: "no connection within 50 ms",
+    });
+    const ended = new Promise((resolve) => {
+      impatient.stream({ endpoint, path: "/test/Stream", metadata: {} }, { onMessage: () => {}, onEnd: resolve });
+    });
+    expect(await ended).toMatchObject({ status: GrpcStatus.Unavailable, message: "no connection within 50 ms" });
+  });
+
+  test("waits for an answer as long as the caller does", async () => {
+    const patient = createGrpcTransport({ connectTimeoutMs: 50 });
+    cleanups.push(() => patient.close());
+    const endpoint = await serve({ unary: (call, answer) => void setTimeout(() => answer(null, call.request), 150) });
+    expect(await patient.unary(callTo(endpoint))).toHaveLength(3);
+  });
+
+  test("takes no call and no stream once it is closed", async () => {
+    const endpoint = await serve({ unary: (call, answer) => answer(null, call.request) });
+    const made = transport();
+    await made.unary(callTo(endpoint));
+    made.close();
+    expect(await failureOf(made.unary(callTo(endpoint)))).toMatchObject({
+      status: GrpcStatus.Unavailable,
+      sent: false,
+    });
+    const ended = new Promise((resolve) => {
+      made.stream({ endpoint, path: "/test/Stream", metadata: {} }, { onMessage: () => {}, onEnd: resolve });
+    });
+    expect(await ended).toMatchObject({ message: "the transport is closed" });
+  });
+
+  test("closed while it connects sends nothing", async () => {
+    const made = transport();
+    const failure = failureOf(made.unary(callTo(await serveSilence())));
+    await new Promise((resolve) => setImmediate(resolve));
+    made.close();
+    expect(await failure).toMatchObject({ sent: false, message: "the transport is closed" });
+  });
+
   test("knows that nothing was sent with a signal that had aborted", async () => {
     const endpoint = await serve({});
     const failure = await failureOf(transport().unary(callTo(endpoint, { signal: AbortSignal.abort() })));

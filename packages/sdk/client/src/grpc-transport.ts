@@ -5,12 +5,12 @@ import {
   type ChannelOptions,
   Client,
   type ClientDuplexStream,
-  type ClientUnaryCall,
   credentials,
   Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
+import { connectionAttempted, isConnecting, unsent } from "./grpc-connection.ts";
 import { onAbort } from "./on-abort.ts";
 import {
   type CallMetadata,
@@ -50,25 +50,65 @@ const channelOptions: ChannelOptions = {
   "grpc.service_config_disable_resolution": 1,
 };
 
+/** How to speak gRPC. */
+export interface GrpcTransportOptions {
+  /** How `https` connections are encrypted. Default: as Node does. */
+  readonly tls?: TlsOptions | undefined;
+  /**
+   * How long a call or stream waits for a connection, in milliseconds; then it fails as provably unsent, so that
+   * another member can be asked. Default: 3 000.
+   */
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+const connectTimeoutMsDefault = 3_000;
+
 /** Makes the transport that speaks gRPC. Connections are made on first use. */
-export function createGrpcTransport(options: { readonly tls?: TlsOptions | undefined } = {}): ClientTransport {
+export function createGrpcTransport(options: GrpcTransportOptions = {}): ClientTransport {
+  const { tls = {}, connectTimeoutMs = connectTimeoutMsDefault } = options;
   const clients = new Map<string, Client>();
+  let closed = false;
   const clientOf = (text: string): Client => {
     const known = clients.get(text);
     if (known !== undefined) return known;
-    const client = connectTo(parseEndpoint(text), options.tls ?? {});
+    const client = connectTo(parseEndpoint(text), tls);
     clients.set(text, client);
     return client;
   };
   return {
-    unary: (call) => unary(clientOf(call.endpoint), call),
-    stream: (call, sink) => openStream(clientOf(call.endpoint), call, sink),
+    async unary(call) {
+      if (call.signal.aborted) throw unsent(GrpcStatus.Canceled, "canceled before it was sent");
+      if (closed) throw transportClosed();
+      const client = clientOf(call.endpoint);
+      const channel = client.getChannel();
+      if (isConnecting(channel)) {
+        await connectionAttempted(channel, { signal: call.signal, timeoutMs: connectTimeoutMs });
+        if (closed) throw transportClosed();
+      }
+      return await unary(client, call);
+    },
+    stream(call, sink) {
+      if (!closed) return openStream(clientOf(call.endpoint), call, { sink, connectTimeoutMs });
+      queueMicrotask(() => sink.onEnd(transportClosed()));
+      return deadStream;
+    },
     close() {
+      closed = true;
       for (const client of clients.values()) client.close();
       clients.clear();
     },
   };
 }
+
+const transportClosed = () => unsent(GrpcStatus.Unavailable, "the transport is closed");
+
+const deadStream: ClientStream = {
+  write() {},
+  halfClose() {},
+  cancel() {},
+  pause() {},
+  resume() {},
+};
 
 function connectTo(endpoint: Endpoint, tls: TlsOptions): Client {
   const security = endpoint.tls
@@ -87,10 +127,6 @@ function optionalBuffer(bytes: Uint8Array | undefined): Buffer | null {
 
 function unary(client: Client, call: UnaryCall): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    if (call.signal.aborted) {
-      reject(new TransportError(GrpcStatus.Canceled, "canceled before it was sent", { sent: false }));
-      return;
-    }
     const running = client.makeUnaryRequest(
       call.path,
       asBuffer,
@@ -100,7 +136,7 @@ function unary(client: Client, call: UnaryCall): Promise<Uint8Array> {
       Number.isFinite(call.timeoutMs) ? { deadline: Date.now() + call.timeoutMs } : {},
       (error, response) => {
         unlisten();
-        if (error !== null || response === undefined) reject(toTransportError(error, running, client));
+        if (error !== null || response === undefined) reject(toTransportError(error));
         else resolve(response);
       },
     );
@@ -108,7 +144,11 @@ function unary(client: Client, call: UnaryCall): Promise<Uint8Array> {
   });
 }
 
-function openStream(client: Client, call: StreamCall, sink: StreamSink): ClientStream {
+function openStream(
+  client: Client,
+  call: StreamCall,
+  { sink, connectTimeoutMs }: { readonly sink: StreamSink; readonly connectTimeoutMs: number },
+): ClientStream {
   const stream: ClientDuplexStream<Uint8Array, Uint8Array> = client.makeBidiStreamRequest(
     call.path,
     asBuffer,
@@ -117,16 +157,20 @@ function openStream(client: Client, call: StreamCall, sink: StreamSink): ClientS
   );
   let over = false;
   const finish = (error: TransportError | undefined) => {
+    clearTimeout(connectTimer);
     if (over) return;
     over = true;
     sink.onEnd(error);
   };
+  const connectTimer = setTimeout(() => {
+    if (!isConnecting(client.getChannel())) return;
+    finish(unsent(GrpcStatus.Unavailable, `no connection within ${connectTimeoutMs} ms`));
+    stream.cancel();
+  }, connectTimeoutMs);
   stream.on("data", (message: Uint8Array) => {
     if (!over) sink.onMessage(message);
   });
-  stream.on("error", (error: ServiceError) =>
-    finish(new TransportError(statusOf(error), error.details, { cause: error })),
-  );
+  stream.on("error", (error: ServiceError) => finish(toTransportError(error)));
   stream.on("end", () => finish(undefined));
   return {
     write(message) {
@@ -135,6 +179,7 @@ function openStream(client: Client, call: StreamCall, sink: StreamSink): ClientS
     halfClose: () => stream.end(),
     cancel() {
       over = true;
+      clearTimeout(connectTimer);
       stream.cancel();
       // What was paused would keep the end of the stream, and with it the call, in its buffer.
       stream.resume();
@@ -155,20 +200,10 @@ function toMetadata(entries: CallMetadata): Metadata {
   return metadata;
 }
 
-function statusOf(error: ServiceError): GrpcStatus {
-  return error.code as number as GrpcStatus;
-}
-
-function toTransportError(error: ServiceError | null, call: ClientUnaryCall, client: Client): TransportError {
+function toTransportError(error: ServiceError | null): TransportError {
   if (error === null) return new TransportError(GrpcStatus.Internal, "no response");
-  return new TransportError(statusOf(error), error.details, { cause: error, sent: !isUnsent(error, call, client) });
-}
-
-/**
- * Whether a call provably never left: it was never given to a connection. A call that waits for one has the
- * channel itself as its peer, and a channel that cannot connect says so in these words.
- */
-function isUnsent(error: ServiceError, call: ClientUnaryCall, client: Client): boolean {
-  if (error.code === GrpcStatus.Unavailable && error.details.startsWith("No connection established")) return true;
-  return call.getPeer() === client.getChannel().getTarget();
+  const status = error.code as number as GrpcStatus;
+  // What a channel says that has failed to connect, and only then.
+  const refused = status === GrpcStatus.Unavailable && error.details.startsWith("No connection established");
+  return new TransportError(status, error.details, { cause: error, sent: !refused });
 }

@@ -13,7 +13,7 @@ export {
   isConclaveError,
 } from "./conclave-error.ts";
 export type { ConclaveErrorCode, LocalErrorCode, StatusErrorCode, WireErrorCode } from "./error-codes.ts";
-export { createGrpcTransport, type TlsOptions } from "./grpc-transport.ts";
+export { createGrpcTransport, type GrpcTransportOptions, type TlsOptions } from "./grpc-transport.ts";
 export type { EventMap, EventSource, HandlerErrorSink } from "./isolated-emitter.ts";
 export { IsolatedEmitter } from "./isolated-emitter.ts";
 export type { Renewal } from "./keep-alive-loop.ts";

@@ -8,8 +8,9 @@
 import type { Timer } from "@conclave/base";
 import type { LeaseKeepAliveRequest } from "@conclave/protocol/etcdserverpb";
 import { type Backoff, fullJitterMs } from "./backoff.ts";
+import { ConclaveError } from "./conclave-error.ts";
 import { leaseKeepAliveMethod } from "./methods.ts";
-import { openRpcStream, type RpcStream } from "./rpc-stream.ts";
+import { openRpcStream, type RpcStream, streamError } from "./rpc-stream.ts";
 import type { CallPorts } from "./unary-run.ts";
 
 /** One answer to a keep-alive. */
@@ -47,6 +48,7 @@ export class KeepAliveLoop {
   #stream: RpcStream<LeaseKeepAliveRequest> | undefined;
   #endpoint = "";
   #failures = 0;
+  #lastError: ConclaveError | undefined;
   #reconnect: Timer | undefined;
 
   /** @param ports - what the client is made of */
@@ -57,6 +59,11 @@ export class KeepAliveLoop {
   /** How many leases are kept alive. */
   get size(): number {
     return this.#members.size;
+  }
+
+  /** Why the last stream ended; undefined since a renewal has been answered. */
+  get lastError(): ConclaveError | undefined {
+    return this.#lastError;
   }
 
   /**
@@ -99,7 +106,7 @@ export class KeepAliveLoop {
       if (this.#members.get(member.lease) !== member) return;
       const oldest = member.sentAtMs[0];
       const waitedMs = oldest === undefined ? 0 : this.#ports.clock.monotonicMs() - oldest;
-      if (waitedMs >= member.ttlMs / 3) this.#onStreamEnd();
+      if (waitedMs >= member.ttlMs / 3) this.#onStreamEnd(this.#silence(waitedMs));
       else this.#send(member);
       this.#schedule(member, member.ttlMs / 3);
     });
@@ -123,8 +130,8 @@ export class KeepAliveLoop {
         onMessage: ({ ID, TTL }) => {
           if (this.#stream === stream) this.#onAnswer(ID, TTL);
         },
-        onEnd: () => {
-          if (this.#stream === stream) this.#onStreamEnd();
+        onEnd: (error) => {
+          if (this.#stream === stream) this.#onStreamEnd(streamError(error));
         },
       },
     );
@@ -133,6 +140,7 @@ export class KeepAliveLoop {
 
   #onAnswer(lease: bigint, ttlSec: number): void {
     this.#failures = 0;
+    this.#lastError = undefined;
     this.#ports.pool.succeeded(this.#endpoint);
     const member = this.#members.get(lease);
     const sentAtMs = member?.sentAtMs.shift();
@@ -150,8 +158,9 @@ export class KeepAliveLoop {
   }
 
   /** The stream has failed, or went silent: asks another member, for all leases at once. */
-  #onStreamEnd(): void {
+  #onStreamEnd(error: ConclaveError): void {
     this.#dropStream();
+    this.#lastError = error;
     this.#ports.pool.failed(this.#endpoint);
     this.#failures++;
     if (this.#members.size === 0) return;
@@ -161,6 +170,11 @@ export class KeepAliveLoop {
       this.#ensureStream();
       for (const member of this.#members.values()) this.#send(member);
     });
+  }
+
+  #silence(waitedMs: number): ConclaveError {
+    const message = `${this.#endpoint} has not answered a keep-alive for ${Math.round(waitedMs)} ms`;
+    return new ConclaveError("UNAVAILABLE", message, { retryable: true });
   }
 
   #dropStream(): void {

@@ -1,10 +1,7 @@
 import { BatchQueue } from "./batch-queue.ts";
 import { type CallOptions, CallScope } from "./call-scope.ts";
-import type { ConclaveError } from "./conclave-error.ts";
-import { harmlessError } from "./failure.ts";
 import type { RpcMethod } from "./rpc-method.ts";
-import { openRpcStream, type RpcStream } from "./rpc-stream.ts";
-import { TransportError } from "./transport.ts";
+import { openRpcStream, type RpcStream, streamError } from "./rpc-stream.ts";
 import type { CallPorts } from "./unary-run.ts";
 
 /** How to read a stream of responses. */
@@ -45,7 +42,7 @@ export async function* readMessages<Request, Response>(
         queue.push(response);
         if (queue.length >= bufferedMessagesMax) stream.pause();
       },
-      onEnd: (error) => queue.end(error === undefined ? undefined : toConclaveError(error)),
+      onEnd: (error) => queue.end(error === undefined ? undefined : streamError(error)),
     },
   );
   scope.signal.addEventListener("abort", () => {
@@ -62,8 +59,4 @@ export async function* readMessages<Request, Response>(
   } finally {
     stream.cancel();
   }
-}
-
-function toConclaveError(error: TransportError | ConclaveError): ConclaveError {
-  return error instanceof TransportError ? harmlessError(error) : error;
 }

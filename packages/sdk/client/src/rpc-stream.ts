@@ -1,6 +1,7 @@
 import { ConclaveError } from "./conclave-error.ts";
+import { harmlessError } from "./failure.ts";
 import type { RpcMethod } from "./rpc-method.ts";
-import type { CallMetadata, ClientStream, ClientTransport, TransportError } from "./transport.ts";
+import { type CallMetadata, type ClientStream, type ClientTransport, TransportError } from "./transport.ts";
 
 /** The client's end of a stream of messages. */
 export interface RpcStream<Request> {
@@ -70,4 +71,10 @@ function decode<Response>(method: RpcMethod<never, Response>, bytes: Uint8Array)
     // The decoder's own error says nothing a caller could use; the stream is ended with one that does.
     return undefined;
   }
+}
+
+/** The error of a stream that is over, for those who wanted it to go on. */
+export function streamError(error: TransportError | ConclaveError | undefined): ConclaveError {
+  if (error === undefined) return new ConclaveError("UNAVAILABLE", "the member ended the stream", { retryable: true });
+  return error instanceof TransportError ? harmlessError(error) : error;
 }

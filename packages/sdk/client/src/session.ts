@@ -89,6 +89,11 @@ export async function openSession(made: SessionPorts, options: SessionOptions = 
   const call = () => ({ signal: options.signal, timeoutMs: scope.remainingMs });
   const granted = await grant(made, options.ttlSec ?? ttlSecDefault, call);
   const session = new LeaseSession(made, await refresh(made, granted, call), options.marginMs);
+  if (scope.end !== undefined) {
+    // Nobody waits any more, though the lease is there. If it cannot be revoked it ends by itself.
+    await session.close().catch(() => {});
+    throw scope.error("opening a session");
+  }
   session.start();
   return session;
 }
@@ -179,7 +184,7 @@ class LeaseSession implements Session {
   once: EventSource<SessionEvents>["once"] = (name, handler) => this.#events.once(name, handler);
 
   assertHeld(): void {
-    if (!this.held) throw this.#end ?? this.#lostError("its time to live has passed without a renewal");
+    if (!this.held) throw this.#end ?? this.#expiredError();
   }
 
   /** Renews from now on. */
@@ -232,12 +237,16 @@ class LeaseSession implements Session {
   #onDeadline(): void {
     if (this.#end !== undefined) return;
     if (this.held) this.#armTimer();
-    else this.#finish(this.#lostError("its time to live has passed without a renewal"));
+    else this.#finish(this.#expiredError());
   }
 
-  #lostError(reason: string): ConclaveError {
+  #expiredError(): ConclaveError {
+    return this.#lostError("its time to live has passed without a renewal", this.#made.loop.lastError);
+  }
+
+  #lostError(reason: string, cause?: ConclaveError): ConclaveError {
     const message = `The session of lease ${this.lease.toString(16)} is lost: ${reason}`;
-    return new ConclaveError("SESSION_LOST", message, { details: { lease: this.lease } });
+    return new ConclaveError("SESSION_LOST", message, { cause, details: { lease: this.lease } });
   }
 
   #finish(error: ConclaveError): void {

@@ -7,9 +7,10 @@
 import * as z from "zod";
 import { type Backoff, fullJitterMs } from "./backoff.ts";
 import { type CallOptions, CallScope, sleep } from "./call-scope.ts";
-import { ConclaveError, isConclaveError } from "./conclave-error.ts";
+import { type ConclaveError, isConclaveError } from "./conclave-error.ts";
 import { type EventSource, IsolatedEmitter } from "./isolated-emitter.ts";
 import { openSession, type Session, type SessionPorts, ttlSecDefault } from "./session.ts";
+import type { CallPorts } from "./unary-run.ts";
 import { validate } from "./validate.ts";
 
 /** How to share a session. */
@@ -67,12 +68,63 @@ export class SharedSessions {
   }
 }
 
+/** One share: its handlers, and whether it was given back. */
+class Share implements SharedSession {
+  readonly events: IsolatedEmitter<SharedSessionEvents>;
+  readonly #healing: HealingSession;
+  readonly #ports: CallPorts;
+  readonly #closed = new AbortController();
+
+  constructor(healing: HealingSession, { ports, onHandlerError }: SessionPorts) {
+    this.#healing = healing;
+    this.#ports = ports;
+    this.events = new IsolatedEmitter(onHandlerError);
+  }
+
+  get current(): Session | undefined {
+    const { current } = this.#healing;
+    return !this.#closed.signal.aborted && current?.held ? current : undefined;
+  }
+
+  on: EventSource<SharedSessionEvents>["on"] = (name, handler) => this.events.on(name, handler);
+  once: EventSource<SharedSessionEvents>["once"] = (name, handler) => this.events.once(name, handler);
+
+  async ready(options: CallOptions = {}): Promise<Session> {
+    const scopePorts = { ...this.#ports, closed: this.#closed.signal };
+    const timeoutMs = options.timeoutMs ?? this.#ports.timeoutMs;
+    using scope = new CallScope(scopePorts, { signal: options.signal, timeoutMs });
+    scope.throwIfEnded("waiting for a shared session");
+    if (this.current !== undefined) return this.current;
+    return await new Promise((resolve, reject) => {
+      const off = this.events.once("session", resolve);
+      scope.signal.addEventListener("abort", () => {
+        off();
+        reject(scope.error("waiting for a shared session"));
+      });
+    });
+  }
+
+  async close(options?: CallOptions): Promise<void> {
+    this.end();
+    await this.#healing.leave(this, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Nothing more can be had from this share. */
+  end(): void {
+    this.#closed.abort();
+  }
+}
+
 class HealingSession {
   readonly #made: SessionPorts;
   readonly #ttlSec: number;
   readonly #onClosed: () => void;
   readonly #closing = new AbortController();
-  readonly #shares = new Set<IsolatedEmitter<SharedSessionEvents>>();
+  readonly #shares = new Set<Share>();
   #current: Session | undefined;
 
   constructor(made: SessionPorts, ttlSec: number, onClosed: () => void) {
@@ -82,47 +134,26 @@ class HealingSession {
     void this.#keepOne();
   }
 
+  get current(): Session | undefined {
+    return this.#current;
+  }
+
   share(): SharedSession {
-    const events = new IsolatedEmitter<SharedSessionEvents>(this.#made.onHandlerError);
-    this.#shares.add(events);
-    const close = async (options?: CallOptions) => {
-      if (this.#shares.delete(events) && this.#shares.size === 0) await this.close(options);
-    };
-    const current = () => (this.#shares.has(events) && this.#current?.held ? this.#current : undefined);
-    return {
-      get current() {
-        return current();
-      },
-      ready: (options) => this.#ready(events, current, options),
-      on: (name, handler) => events.on(name, handler),
-      once: (name, handler) => events.once(name, handler),
-      close,
-      [Symbol.asyncDispose]: () => close(),
-    };
+    const share = new Share(this, this.#made);
+    this.#shares.add(share);
+    return share;
+  }
+
+  async leave(share: Share, options?: CallOptions): Promise<void> {
+    if (this.#shares.delete(share) && this.#shares.size === 0) await this.close(options);
   }
 
   async close(options?: CallOptions): Promise<void> {
     this.#onClosed();
     this.#closing.abort();
+    for (const share of this.#shares) share.end();
     this.#shares.clear();
     await this.#current?.close(options);
-  }
-
-  async #ready(
-    events: IsolatedEmitter<SharedSessionEvents>,
-    current: () => Session | undefined,
-    options: CallOptions = {},
-  ): Promise<Session> {
-    const { ports } = this.#made;
-    using scope = new CallScope(ports, { ...options, timeoutMs: options.timeoutMs ?? ports.timeoutMs });
-    const session = current();
-    if (session !== undefined) return session;
-    return await new Promise((resolve, reject) => {
-      events.once("session", resolve);
-      scope.signal.addEventListener("abort", () => reject(scope.error("waiting for a shared session")));
-      if (scope.end !== undefined) reject(scope.error("waiting for a shared session"));
-      if (!this.#shares.has(events)) reject(new ConclaveError("CLOSED", "The share of the session was given back"));
-    });
   }
 
   /** Holds one session after another until it is closed. */
@@ -136,8 +167,9 @@ class HealingSession {
       } catch (error) {
         failures++;
         if (!isConclaveError(error)) throw error;
-        if (error.code === "CLOSED") return;
-        this.#emit("grantFailed", error);
+        // The client was closed.
+        if (error.code === "CLOSED") return await this.close();
+        if (!this.#closing.signal.aborted) this.#emit("grantFailed", error);
       }
       await sleep(scheduler, fullJitterMs(random, grantBackoff, failures + 1), this.#closing.signal);
     }
@@ -153,6 +185,6 @@ class HealingSession {
   }
 
   #emit<Name extends keyof SharedSessionEvents>(name: Name, ...args: SharedSessionEvents[Name]): void {
-    for (const events of [...this.#shares]) events.emit(name, ...args);
+    for (const { events } of [...this.#shares]) events.emit(name, ...args);
   }
 }

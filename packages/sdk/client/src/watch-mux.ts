@@ -10,11 +10,9 @@ import { GrpcStatus } from "@conclave/protocol";
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from "@conclave/protocol/etcdserverpb";
 import { type Backoff, fullJitterMs } from "./backoff.ts";
 import { ConclaveError } from "./conclave-error.ts";
-import { harmlessError } from "./failure.ts";
 import { statusMethod, watchMethod } from "./methods.ts";
-import { openRpcStream, type RpcStream } from "./rpc-stream.ts";
+import { openRpcStream, type RpcStream, streamError } from "./rpc-stream.ts";
 import { answersProgressInOrder } from "./server-version.ts";
-import { TransportError } from "./transport.ts";
 import { type CallPorts, runUnary } from "./unary-run.ts";
 import { isProgress } from "./watch-assembler.ts";
 
@@ -146,7 +144,7 @@ export class WatchMux {
           if (this.#stream === stream) this.#onResponse(response);
         },
         onEnd: (error) => {
-          if (this.#stream === stream) this.#onStreamEnd(toConclaveError(error));
+          if (this.#stream === stream) this.#onStreamEnd(streamError(error));
         },
       },
     );
@@ -263,13 +261,13 @@ export class WatchMux {
       for (const { subscriber } of refused) subscriber.onRefused(error);
       return;
     }
-    for (const { subscriber } of [...this.#registrations]) subscriber.onDisconnected(error);
-    if (this.#registrations.size === 0) return;
     const delayMs = fullJitterMs(this.#ports.random, reconnectBackoff, this.#failures);
     this.#reconnect = this.#ports.scheduler.after(delayMs, () => {
       this.#reconnect = undefined;
       this.#ensureStream();
     });
+    // Last, as its handlers may close watches and open others.
+    for (const { subscriber } of [...this.#registrations]) subscriber.onDisconnected(error);
   }
 
   #dropStream(): void {
@@ -282,9 +280,4 @@ export class WatchMux {
     this.#unconfirmed = [];
     this.#requestsWithoutAnswer = 0;
   }
-}
-
-function toConclaveError(error: TransportError | ConclaveError | undefined): ConclaveError {
-  if (error === undefined) return new ConclaveError("UNAVAILABLE", "the member ended the stream", { retryable: true });
-  return error instanceof TransportError ? harmlessError(error) : error;
 }

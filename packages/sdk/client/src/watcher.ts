@@ -30,7 +30,7 @@ import { WatchView } from "./watch-view.ts";
 export interface WatchOptions {
   /**
    * Where to begin. `"now"`: with what happens after the watch stands (see {@link Watcher.ready}). A number: with
-   * that revision; to go on after a batch, its `revision + 1`. `"snapshot"`: with a `resync` batch that holds
+   * that revision (0: now); to go on after a batch, its `revision + 1`. `"snapshot"`: with a `resync` batch that holds
    * what is there, then with what happens to it. Default: `"now"`.
    */
   readonly from?: "now" | "snapshot" | number | undefined;
@@ -155,7 +155,7 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   readonly #view: WatchView | undefined;
   readonly #closing = new AbortController();
   readonly #unlisten: (() => void)[] = [];
-  readonly #whenReady: ((revision: number) => void)[] = [];
+  readonly #whenReady = new Set<(revision: number) => void>();
   #resolveEnded: (error: ConclaveError | undefined) => void = () => {};
   #subscription: WatchSubscription | undefined;
   #retry: Timer | undefined;
@@ -202,12 +202,15 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   async ready(options: CallOptions = {}): Promise<number> {
     const { ports } = this.#made;
     using scope = new CallScope(ports, { ...options, timeoutMs: options.timeoutMs ?? ports.timeoutMs });
+    if (this.#readyRevision !== undefined) return this.#readyRevision;
+    scope.throwIfEnded("waiting for a watch");
     return await new Promise((resolve, reject) => {
-      if (this.#readyRevision !== undefined) resolve(this.#readyRevision);
-      this.#whenReady.push(resolve);
+      this.#whenReady.add(resolve);
       void this.ended.then((error) => reject(error ?? new ConclaveError("CLOSED", "The watch was closed")));
-      scope.signal.addEventListener("abort", () => reject(scope.error("waiting for a watch")));
-      if (scope.end !== undefined) reject(scope.error("waiting for a watch"));
+      scope.signal.addEventListener("abort", () => {
+        this.#whenReady.delete(resolve);
+        reject(scope.error("waiting for a watch"));
+      });
     });
   }
 
@@ -266,8 +269,7 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   }
 
   onProgress(revision: number): void {
-    for (const step of this.#assembler.acceptProgress(revision))
-      this.#onProgressStep(step.kind === "progress" ? step.revision : revision);
+    for (const _step of this.#assembler.acceptProgress(revision)) this.#onProgressStep(revision);
   }
 
   onDisconnected(error: ConclaveError): void {
@@ -402,7 +404,8 @@ class StreamWatcher implements Watcher, WatchSubscriber {
 
   #becomeReady(revision: number): void {
     this.#readyRevision ??= revision;
-    for (const resolve of this.#whenReady.splice(0)) resolve(this.#readyRevision);
+    for (const resolve of this.#whenReady) resolve(this.#readyRevision);
+    this.#whenReady.clear();
   }
 
   /** Learns which keys the consumer takes for granted, for the difference a later resync has to tell. */
