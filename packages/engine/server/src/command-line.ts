@@ -78,7 +78,13 @@ export function readCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return { kind: "help", text: program.helpInformation() };
-    throw new MemberError("CONFIG", error.message.replace(/^error: /, "").replace(/\.$/, ""));
+    throw new MemberError(
+      "CONFIG",
+      error.message
+        .replace(/^error: /, "")
+        .replace(/\.$/, "")
+        .replaceAll("\n", " "),
+    );
   }
   const options = program.opts<Record<string, unknown>>();
   if (options.version === true) return { kind: "version" };

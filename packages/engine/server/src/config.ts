@@ -188,7 +188,7 @@ const schema: z.ZodType<MemberConfig> = z
         error: "must be debug, info, warn, error, panic or fatal",
       })
       .default("info"),
-    logOutputs: list.default(["default"]),
+    logOutputs: list.refine((all) => all.length > 0, "must name at least one output").default(["default"]),
     unsafeNoFsync: flag.default(false),
   })
   .strict()

@@ -39,10 +39,17 @@ export async function lockDataDir(directory: string): Promise<DataDirLock> {
 
 /** Creates a directory with what is missing above it, so that all of it is there after a power failure. */
 async function createDurably(directory: string): Promise<void> {
-  const topmost = await mkdir(directory, { recursive: true, mode: 0o700 });
-  if (topmost === undefined) return;
-  for (let created = directory; created.length >= topmost.length; created = dirname(created)) {
-    const parent = await open(dirname(created), "r");
-    await parent.sync().finally(() => parent.close());
+  const parent = dirname(directory);
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || parent === directory) throw error;
+    // Not left to mkdir's `recursive`: where nothing can be created, as in /proc, that never comes back.
+    await createDurably(parent);
+    await mkdir(directory, { mode: 0o700 });
   }
+  const handle = await open(parent, "r");
+  await handle.sync().finally(() => handle.close());
 }

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import type { Log, LogFields } from "./log.ts";
+import { MemberError } from "./member-error.ts";
 
 /** How log lines are written. */
 export interface JsonLogOptions {
@@ -12,13 +13,19 @@ export interface JsonLogOptions {
 function destination(output: string): pino.DestinationStream {
   if (output === "stdout") return pino.destination({ fd: 1, sync: true });
   if (output === "default" || output === "stderr") return pino.destination({ fd: 2, sync: true });
-  return pino.destination({ dest: output, sync: true, append: true, mkdir: false });
+  try {
+    return pino.destination({ dest: output, sync: true, append: true, mkdir: false });
+  } catch (error) {
+    throw new MemberError("CONFIG", `Cannot write the log to '${output}': ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 /**
  * A log of JSON lines with the fields `level`, `ts`, `caller` and `msg`, which tools made for etcd read.
  *
- * @throws the file system's error if an output cannot be opened
+ * @throws MemberError `CONFIG` if an output cannot be opened
  */
 export function createJsonLog({ level, outputs }: JsonLogOptions): (caller: string) => Log {
   const streams = outputs.map((output) => ({ level: "debug" as const, stream: destination(output) }));

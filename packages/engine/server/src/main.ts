@@ -8,7 +8,7 @@ import { startServer } from "./server.ts";
 import { conclaveVersion, etcdApiVersion } from "./version.ts";
 
 /** Errors whose message is written for operators; any other is a bug and is shown with its stack. */
-const operational: ReadonlySet<string> = new Set(["MemberError", "WalError"]);
+const operational: ReadonlySet<string> = new Set(["MemberError", "WalError", "StoreError"]);
 
 /**
  * Runs the command.
