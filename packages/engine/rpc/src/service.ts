@@ -1,6 +1,10 @@
 /**
  * @module The seam between services and transport: a service is its definition and one handler per method, and
  * knows nothing of what carries it.
+ *
+ * A handler ends its call by returning or throwing: a `WireError` or `RpcError` gives the client its status and text,
+ * anything else UNKNOWN without a word of what it was. The `bytes` fields of a request are views of what was received:
+ * they stay valid and unchanged for ever, and keep that memory alive as long as they are kept.
  */
 import type { Codec, MethodDefinition, ServiceDefinition } from "@conclave/protocol";
 import type { RequestStream } from "./request-stream.ts";
