@@ -7,7 +7,7 @@
  * ```
  * The bucket is its index in the list of buckets; the kind is 1 for a put and 0 for a deletion.
  */
-import { binaryStringBytes } from "@conclave/base";
+import { asBuffer } from "@conclave/base";
 
 const headBytes = 8;
 const putKind = 1;
@@ -16,23 +16,23 @@ const deleteKind = 0;
 /** Packs writes that are given one by one. */
 export class BatchWriter {
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
+  readonly #buffer: Buffer;
   #used = 0;
 
   /** @param size - the sum of {@link batchWriteBytes} over all writes to come */
   constructor(size: number) {
     this.#bytes = new Uint8Array(size);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#buffer = asBuffer(this.#bytes);
   }
 
   /** Adds a write; its key is a binary string, its value null for a deletion. */
   add(bucket: number, key: string, value: Uint8Array | null): void {
     const at = this.#used;
-    this.#view.setUint8(at, bucket);
-    this.#view.setUint8(at + 1, value === null ? deleteKind : putKind);
-    this.#view.setUint16(at + 2, key.length, true);
-    this.#view.setUint32(at + 4, value?.length ?? 0, true);
-    this.#bytes.set(binaryStringBytes(key), at + headBytes);
+    this.#buffer.writeUInt8(bucket, at);
+    this.#buffer.writeUInt8(value === null ? deleteKind : putKind, at + 1);
+    this.#buffer.writeUInt16LE(key.length, at + 2);
+    this.#buffer.writeUInt32LE(value?.length ?? 0, at + 4);
+    this.#buffer.write(key, at + headBytes, "latin1");
     if (value !== null) this.#bytes.set(value, at + headBytes + key.length);
     this.#used = at + batchWriteBytes(key, value);
   }

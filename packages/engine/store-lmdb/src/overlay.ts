@@ -1,5 +1,5 @@
 /** @module Writes that LMDB does not hold yet, kept so that reads see them and a commit can take them. */
-import { type Bucket, binaryString, buckets } from "@conclave/base";
+import { type Bucket, binaryString, buckets, invariant } from "@conclave/base";
 import { BatchWriter, batchWriteBytes } from "./batch.ts";
 
 /** A buffered write; the value is null for a deletion. */
@@ -12,6 +12,7 @@ class BucketOverlay {
   readonly #keys: string[] = [];
   #isSorted = true;
 
+  /** Keys written to. */
   get size(): number {
     return this.#writes.size;
   }
@@ -53,13 +54,12 @@ export class Overlay {
   readonly #buckets: ReadonlyMap<Bucket, BucketOverlay> = new Map(
     buckets.map((bucket) => [bucket, new BucketOverlay()]),
   );
+  #operations = 0;
   #bytes = 0;
 
   /** Keys written to. */
   get operations(): number {
-    let operations = 0;
-    for (const overlay of this.#buckets.values()) operations += overlay.size;
-    return operations;
+    return this.#operations;
   }
 
   /** Size of the batch they make. */
@@ -74,7 +74,11 @@ export class Overlay {
 
   /** Buffers a write. */
   set(bucket: Bucket, key: Uint8Array, value: Uint8Array | null): void {
-    this.#bytes += this.#buckets.get(bucket)?.set(binaryString(key), value) ?? 0;
+    const overlay = this.#buckets.get(bucket);
+    invariant(overlay !== undefined, "every bucket has an overlay", bucket);
+    const before = overlay.size;
+    this.#bytes += overlay.set(binaryString(key), value);
+    this.#operations += overlay.size - before;
   }
 
   /** The writes of a part of a bucket in order. */
