@@ -24,7 +24,8 @@ import type { ClientTransport } from "./transport.ts";
 import type { CallPorts } from "./unary-run.ts";
 import { bytesInput, callFields, durationMs, validate } from "./validate.ts";
 import { WatchMux } from "./watch-mux.ts";
-import { createWatcher, type Watcher, type WatchOptions } from "./watcher.ts";
+import type { Watcher, WatchOptions } from "./watch-options.ts";
+import { createWatcher } from "./watcher.ts";
 
 /** How to make a client. */
 export interface ClientOptions {

@@ -71,4 +71,4 @@ export {
 } from "./transport.ts";
 export type { OpResults, Txn, TxnResult } from "./txn.ts";
 export type { EventsBatch, ProgressBatch, ResyncBatch, WatchBatch, WatchEvent } from "./watch-batch.ts";
-export type { WatchEvents, Watcher, WatchOptions } from "./watcher.ts";
+export type { WatchEvents, Watcher, WatchOptions } from "./watch-options.ts";

@@ -11,7 +11,7 @@ import { allKeys, between, fromKey, prefix, singleKey } from "./key-range.ts";
 import type { KeyValue } from "./key-value.ts";
 import { op } from "./op.ts";
 import type { WatchBatch } from "./watch-batch.ts";
-import type { Watcher } from "./watcher.ts";
+import type { Watcher } from "./watch-options.ts";
 
 async function codeOf(promise: Promise<unknown>): Promise<ConclaveErrorCode | "no error"> {
   return await promise.then(

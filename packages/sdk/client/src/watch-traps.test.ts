@@ -8,7 +8,7 @@ import { type ModelCluster, modelCluster } from "./testing/model-client.ts";
 import type { ModelStore } from "./testing/model-store.ts";
 import { wireFailure } from "./testing/wire-failure.ts";
 import type { WatchBatch } from "./watch-batch.ts";
-import type { Watcher } from "./watcher.ts";
+import type { Watcher } from "./watch-options.ts";
 
 /** Seven revisions; the third and the sixth change several keys. */
 function fill(store: ModelStore): void {
@@ -175,6 +175,22 @@ describe("T3: a compaction that passes the cursor", () => {
     store.compactRevision = 9;
     await time.advance(60_000);
     expect(lines).toEqual(["resync 9: delete e, delete f"]);
+  });
+
+  test("is bridged for a watch that begins at a revision to come", async () => {
+    const { client, store, time, network } = modelCluster();
+    fill(store);
+    const lines = collect(client.watch(allKeys(), { from: 9, onCompaction: "resync" }));
+    await time.advance(1_000);
+    store.commit([{ key: "x", value: "not told" }]);
+    store.commit([{ key: "y", value: "1" }]);
+    await time.advance(1_000);
+    network.streams[0]?.end(connectionLost());
+    store.commit([{ key: "y", value: undefined }]);
+    store.commit([{ key: "z", value: "1" }]);
+    store.compactRevision = 11;
+    await time.advance(60_000);
+    expect(lines).toEqual(["9: put y=1", "resync 11: delete y, put x=not told, put z=1"]);
   });
 
   test("tells a resync also when the first revision asked for is gone", async () => {

@@ -1,4 +1,4 @@
-/** @module One watch of a user: where its batches wait, how it survives what happens to the stream. */
+/** @module One watch of a user: how it survives what happens to the stream and to the history. */
 import type { Timer } from "@conclave/base";
 import { wireErrorName } from "@conclave/protocol";
 import {
@@ -6,103 +6,32 @@ import {
   type WatchCreateRequest,
   type WatchResponse,
 } from "@conclave/protocol/etcdserverpb";
-import * as z from "zod";
-import { type Backoff, fullJitterMs } from "./backoff.ts";
-import { BatchQueue } from "./batch-queue.ts";
-import { abortedError, type CallOptions, CallScope, sleep } from "./call-scope.ts";
-import { ConclaveError, isConclaveError } from "./conclave-error.ts";
+import { fullJitterMs } from "./backoff.ts";
+import { abortedError, type CallOptions, CallScope } from "./call-scope.ts";
+import { ConclaveError } from "./conclave-error.ts";
 import { wireFailures } from "./error-codes.ts";
-import { type EventSource, type HandlerErrorSink, IsolatedEmitter } from "./isolated-emitter.ts";
+import type { EventSource, HandlerErrorSink } from "./isolated-emitter.ts";
 import type { KeyRange, RangeInput } from "./key-range.ts";
-import { headerOf, type KeyValue } from "./key-value.ts";
+import { headerOf } from "./key-value.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { Kv } from "./kv.ts";
 import { onAbort } from "./on-abort.ts";
 import type { RevisionFloor } from "./revision-floor.ts";
 import type { CallPorts } from "./unary-run.ts";
-import { callFields, count, rangeInput, validate } from "./validate.ts";
+import { rangeInput, validate, validateOptions } from "./validate.ts";
 import { WatchAssembler, type WatchStep } from "./watch-assembler.ts";
-import { toWatchEvent, type WatchBatch, type WatchEvent } from "./watch-batch.ts";
+import { toWatchEvent, type WatchBatch } from "./watch-batch.ts";
+import { type Listing, listForWatch, watchRetryBackoff } from "./watch-listing.ts";
 import type { WatchMux, WatchSubscriber, WatchSubscription } from "./watch-mux.ts";
+import {
+  bufferEventsDefault,
+  type WatchEvents,
+  type Watcher,
+  type WatchOptions,
+  watchSchema,
+} from "./watch-options.ts";
+import { type OutletOwner, WatchOutlet } from "./watch-outlet.ts";
 import { WatchView } from "./watch-view.ts";
-
-/** How to watch. */
-export interface WatchOptions {
-  /**
-   * Where to begin. `"now"`: with what happens after the watch stands (see {@link Watcher.ready}). A number: with
-   * that revision (0: now); to go on after a batch, its `revision + 1`. `"snapshot"`: with a `resync` batch that holds
-   * what is there, then with what happens to it. Default: `"now"`.
-   */
-  readonly from?: "now" | "snapshot" | number | undefined;
-  /**
-   * What to do when the history that is needed has been compacted. `"error"`: end with `COMPACTED`. `"resync"`:
-   * read what is there, tell the difference to what was told before as a `resync` batch, and go on; costs a
-   * revision per key of memory. Default: `"resync"` if `from` is `"snapshot"`, else `"error"`.
-   */
-  readonly onCompaction?: "error" | "resync" | undefined;
-  /** Tell what each key was before; default: false. */
-  readonly prevKv?: boolean | undefined;
-  /** Tell only puts, or only deletions; default: both. */
-  readonly only?: "put" | "delete" | undefined;
-  /** Deliver `progress` batches too; default: false. */
-  readonly progress?: boolean | undefined;
-  /**
-   * How many events may wait for the consumer, at least 1; default: 8 192. One revision is never cut, so one
-   * that has more may exceed it.
-   */
-  readonly bufferEvents?: number | undefined;
-  /**
-   * What to do when that many wait. `"backpressure"`: stop the watch on the member and go on from the cursor when
-   * half has been consumed; other watches are not slowed. `"fail"`: end with `SLOW_CONSUMER` after what waits.
-   * Default: `"backpressure"`.
-   */
-  readonly overflow?: "backpressure" | "fail" | undefined;
-  /** Ends the watch with `ABORTED`. Default: none. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The events of a watch. Handlers of `batch`, `put` and `delete` consume it, in place of an iteration. */
-export type WatchEvents = {
-  /** A batch, whole. */
-  batch: [batch: WatchBatch];
-  /** One put of a batch. */
-  put: [event: WatchEvent, batch: WatchBatch];
-  /** One deletion of a batch. */
-  delete: [event: WatchEvent, batch: WatchBatch];
-  /** The watch stands on a member: at first, and after every reconnection. */
-  connected: [];
-  /** The stream is gone; the watch goes on from its cursor when there is another. */
-  disconnected: [error: ConclaveError];
-  /** The watch has ended: closed if there is no error. */
-  end: [error: ConclaveError | undefined];
-};
-
-/**
- * A watch. Consume it by iterating (once), or by handlers of its events; not both. Leaving the iteration closes
- * it.
- *
- * @example
- * ```ts
- * for await (const batch of client.watch(prefix("app/"), { from: "snapshot" }))
- *   for (const event of batch.events) console.log(event.type, event.kv.keyString);
- * ```
- */
-export interface Watcher extends AsyncIterable<WatchBatch, undefined>, EventSource<WatchEvents>, AsyncDisposable {
-  /** The last revision that was handed to the consumer whole; undefined before there is one. */
-  readonly cursor: number | undefined;
-  /** How many events wait for the consumer. */
-  readonly bufferedEvents: number;
-  /**
-   * Resolves when the watch stands for the first time, with the revision after which everything is told.
-   *
-   * @throws the error the watch ended with
-   */
-  ready(options?: CallOptions): Promise<number>;
-  /** Resolves when the watch has ended: with the error, or with undefined if it was closed. Never rejects. */
-  readonly ended: Promise<ConclaveError | undefined>;
-  /** Ends the watch; what waits is dropped. */
-  close(): void;
-}
 
 /** What a watch is made with. */
 export interface WatcherPorts {
@@ -120,38 +49,24 @@ export interface WatcherPorts {
   readonly onHandlerError: HandlerErrorSink;
 }
 
-const retryBackoff: Backoff = { firstMs: 100, maxMs: 5_000 };
-const bufferEventsDefault = 8_192;
-
-const watchSchema = z.strictObject({
-  signal: callFields.signal,
-  from: z.union([z.enum(["now", "snapshot"]), count]).optional(),
-  onCompaction: z.enum(["error", "resync"]).optional(),
-  prevKv: z.boolean().optional(),
-  only: z.enum(["put", "delete"]).optional(),
-  progress: z.boolean().optional(),
-  bufferEvents: z.number().int().min(1).optional(),
-  overflow: z.enum(["backpressure", "fail"]).optional(),
-});
-
 /** Starts a watch. */
 export function createWatcher(made: WatcherPorts, range: RangeInput, options: WatchOptions = {}): Watcher {
   validate(rangeInput, range, "range");
-  validate(watchSchema, options, "options of a watch");
+  validateOptions(watchSchema, options, "options of a watch");
   const watcher = new StreamWatcher(made, range, options);
   watcher.start();
   return watcher;
 }
 
-class StreamWatcher implements Watcher, WatchSubscriber {
+class StreamWatcher implements Watcher, WatchSubscriber, OutletOwner {
   readonly ended: Promise<ConclaveError | undefined>;
   readonly #made: WatcherPorts;
   readonly #input: RangeInput;
   readonly #range: KeyRange;
   readonly #options: WatchOptions;
-  readonly #queue = new BatchQueue<WatchBatch>((batch) => batch.events.length + 1);
-  readonly #events: IsolatedEmitter<WatchEvents>;
+  readonly #outlet: WatchOutlet;
   readonly #assembler: WatchAssembler;
+  /** What the consumer has been told, where a resync may have to tell the difference. */
   readonly #view: WatchView | undefined;
   readonly #closing = new AbortController();
   readonly #unlisten: (() => void)[] = [];
@@ -160,44 +75,46 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   #subscription: WatchSubscription | undefined;
   #retry: Timer | undefined;
   #readyRevision: number | undefined;
-  #cursor: number | undefined;
+  /** Whether the watch is stopped until the consumer has taken enough. */
   #full = false;
-  #consumer: "none" | "iterator" | "handlers" = "none";
-  #end: { readonly error: ConclaveError | undefined } | undefined;
+  #hasEnded = false;
 
   constructor(made: WatcherPorts, range: RangeInput, options: WatchOptions) {
+    const { from = "now", onCompaction = from === "snapshot" ? "resync" : "error" } = options;
     this.#made = made;
     this.#input = range;
     this.#range = made.space.range(range);
-    this.#options = options;
-    this.#events = new IsolatedEmitter(made.onHandlerError);
-    this.#assembler = new WatchAssembler(
-      typeof options.from === "number" && options.from > 0 ? options.from - 1 : undefined,
-    );
-    const resync = options.onCompaction ?? (options.from === "snapshot" ? "resync" : "error");
-    this.#view = resync === "resync" || options.from === "snapshot" ? new WatchView() : undefined;
+    this.#options = { ...options, from, onCompaction };
+    this.#outlet = new WatchOutlet(this, made.onHandlerError);
+    this.#assembler = new WatchAssembler(typeof from === "number" && from > 0 ? from - 1 : undefined);
+    this.#view = onCompaction === "resync" || from === "snapshot" ? new WatchView() : undefined;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
   }
 
   start(): void {
-    const { signal } = this.#options;
+    const { signal, from } = this.#options;
     if (signal !== undefined) this.#endWith(signal, () => abortedError("The watch", signal));
     this.#endWith(this.#made.ports.closed, () => new ConclaveError("CLOSED", "The client was closed"));
-    if (this.#end !== undefined) return;
-    if (this.#options.from === "snapshot") void this.#resync();
-    else if (this.#view !== undefined) void this.#loadView(this.#view);
-    else this.#subscribe();
+    if (this.#hasEnded) return;
+    if (this.#view === undefined) this.#subscribe();
+    else if (from === "snapshot") void this.#resync(this.#view);
+    else void this.#loadView(this.#view);
   }
 
+  // What the user sees.
+
   get cursor(): number | undefined {
-    return this.#cursor;
+    return this.#outlet.cursor;
   }
 
   get bufferedEvents(): number {
-    return this.#queue.size - this.#queue.length;
+    return this.#outlet.bufferedEvents;
   }
+
+  on: EventSource<WatchEvents>["on"] = (name, handler) => this.#outlet.on(name, handler);
+  once: EventSource<WatchEvents>["once"] = (name, handler) => this.#outlet.once(name, handler);
 
   async ready(options: CallOptions = {}): Promise<number> {
     const { ports } = this.#made;
@@ -214,16 +131,6 @@ class StreamWatcher implements Watcher, WatchSubscriber {
     });
   }
 
-  on: EventSource<WatchEvents>["on"] = (name, handler) => {
-    if (name === "batch" || name === "put" || name === "delete") this.#startHandlers();
-    return this.#events.on(name, handler);
-  };
-
-  once: EventSource<WatchEvents>["once"] = (name, handler) => {
-    if (name === "batch" || name === "put" || name === "delete") this.#startHandlers();
-    return this.#events.once(name, handler);
-  };
-
   close(): void {
     this.#finish(undefined, { drop: true });
   }
@@ -233,17 +140,19 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<WatchBatch, undefined> {
-    this.#claim("iterator");
-    return {
-      next: async () => {
-        const batch = await this.#take();
-        return batch === undefined ? { done: true, value: undefined } : { done: false, value: batch };
-      },
-      return: async () => {
-        this.close();
-        return { done: true, value: undefined };
-      },
-    };
+    return this.#outlet.iterate();
+  }
+
+  // What the consumer does.
+
+  onTaken(): void {
+    if (!this.#full || this.#outlet.size > this.#bufferEvents / 2) return;
+    this.#full = false;
+    this.#subscribe();
+  }
+
+  onLeft(): void {
+    this.close();
   }
 
   // What the stream tells.
@@ -264,7 +173,7 @@ class StreamWatcher implements Watcher, WatchSubscriber {
     for (const step of this.#assembler.accept(response)) {
       this.#onStep(step, response);
       // Steps not drawn leave the cursor where it is: their events come again.
-      if (this.#full || this.#end !== undefined) break;
+      if (this.#full || this.#hasEnded) break;
     }
   }
 
@@ -274,7 +183,7 @@ class StreamWatcher implements Watcher, WatchSubscriber {
 
   onDisconnected(error: ConclaveError): void {
     this.#assembler.interrupt();
-    this.#events.emit("disconnected", error);
+    this.#outlet.emit("disconnected", error);
   }
 
   onRefused(error: ConclaveError): void {
@@ -286,14 +195,11 @@ class StreamWatcher implements Watcher, WatchSubscriber {
     switch (step.kind) {
       case "created":
         this.#becomeReady(step.revision);
-        this.#events.emit("connected");
+        this.#outlet.emit("connected");
         return;
       case "batch":
         this.#made.floor.observe({ ...headerOf(response), revision: step.revision });
-        this.#deliverEvents(
-          step.revision,
-          step.events.map((event) => toWatchEvent(event, this.#made.space)),
-        );
+        this.#onBatch(step);
         return;
       case "progress":
         this.#onProgressStep(step.revision);
@@ -303,20 +209,20 @@ class StreamWatcher implements Watcher, WatchSubscriber {
     }
   }
 
-  #deliverEvents(revision: number, events: readonly WatchEvent[]): void {
-    for (const event of events) this.#view?.apply(event);
-    this.#deliver({ kind: "events", revision, events });
+  #onBatch({ revision, events }: Extract<WatchStep, { kind: "batch" }>): void {
+    const seen = events.map((event) => toWatchEvent(event, this.#made.space));
+    for (const event of seen) this.#view?.apply(event);
+    this.#deliver({ kind: "events", revision, events: seen });
   }
 
   #onProgressStep(revision: number): void {
     if (this.#options.progress === true) this.#deliver({ kind: "progress", revision, events: [] });
-    else if (this.#queue.length === 0) this.#cursor = revision;
+    else this.#outlet.skipTo(revision);
   }
 
-  #onCanceled({ reason, compactRevision }: { readonly reason: string; readonly compactRevision: number }): void {
+  #onCanceled({ reason, compactRevision }: Extract<WatchStep, { kind: "canceled" }>): void {
     this.#subscription = undefined;
-    const name = wireErrorName(reason);
-    const kind = wireFailures[compactRevision > 0 ? "Compacted" : (name ?? "WatchCanceled")];
+    const kind = wireFailures[compactRevision > 0 ? "Compacted" : (wireErrorName(reason) ?? "WatchCanceled")];
     const message = reason === "" ? "The member canceled the watch" : reason;
     if (kind.code === "COMPACTED") this.#onCompacted(compactRevision);
     else if (kind.transient) this.#subscribeLater();
@@ -324,69 +230,32 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   }
 
   #onCompacted(compactRevision: number): void {
-    if (this.#view !== undefined && this.#options.onCompaction !== "error") void this.#resync();
-    else this.#fail(compactedError(compactRevision));
-  }
-
-  // What the consumer takes.
-
-  #claim(consumer: "iterator" | "handlers"): void {
-    if (this.#consumer !== "none")
-      throw new ConclaveError(
-        "INVALID_ARGUMENT",
-        `Cannot consume a watch twice: it is consumed by its ${this.#consumer} already`,
-      );
-    this.#consumer = consumer;
-  }
-
-  #startHandlers(): void {
-    if (this.#consumer === "handlers") return;
-    this.#claim("handlers");
-    void this.#pump();
-  }
-
-  async #pump(): Promise<void> {
-    try {
-      for (let batch = await this.#take(); batch !== undefined; batch = await this.#take()) {
-        this.#events.emit("batch", batch);
-        for (const event of batch.events) this.#events.emit(event.type, event, batch);
-      }
-    } catch (error) {
-      // The error the watch ended with, which "end" and `ended` tell.
-      if (!isConclaveError(error)) throw error;
+    if (this.#view !== undefined && this.#options.onCompaction === "resync") {
+      void this.#resync(this.#view);
+      return;
     }
+    const message = "etcdserver: mvcc: required revision has been compacted";
+    this.#fail(new ConclaveError("COMPACTED", message, { details: { compactRevision } }));
   }
 
-  async #take(): Promise<WatchBatch | undefined> {
-    const batch = await this.#queue.next();
-    if (batch === undefined) return undefined;
-    this.#cursor = batch.revision;
-    if (this.#full && this.#queue.size <= this.#bufferEvents / 2) {
-      this.#full = false;
-      this.#subscribe();
-    }
-    return batch;
-  }
+  // How it goes on.
 
   get #bufferEvents(): number {
     return this.#options.bufferEvents ?? bufferEventsDefault;
   }
 
   #deliver(batch: WatchBatch): void {
-    this.#queue.push(batch);
-    if (this.#queue.size < this.#bufferEvents) return;
-    if (this.#options.overflow === "fail")
-      this.#fail(
-        new ConclaveError("SLOW_CONSUMER", `The watch ended as ${this.bufferedEvents} events wait for its consumer`),
-      );
+    this.#outlet.deliver(batch);
+    if (this.#outlet.size < this.#bufferEvents) return;
     this.#full = true;
     this.#unsubscribe();
+    if (this.#options.overflow !== "fail") return;
+    const message = `The watch ended as ${this.bufferedEvents} events wait for its consumer`;
+    this.#fail(new ConclaveError("SLOW_CONSUMER", message));
   }
 
-  // How it goes on.
-
   #subscribe(): void {
-    if (this.#end !== undefined || this.#full || this.#subscription !== undefined) return;
+    if (this.#hasEnded || this.#full || this.#subscription !== undefined) return;
     this.#subscription = this.#made.mux.subscribe(this);
   }
 
@@ -399,7 +268,7 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   #subscribeLater(): void {
     const { scheduler, random } = this.#made.ports;
     this.#retry?.cancel();
-    this.#retry = scheduler.after(fullJitterMs(random, retryBackoff, 3), () => this.#subscribe());
+    this.#retry = scheduler.after(fullJitterMs(random, watchRetryBackoff, 3), () => this.#subscribe());
   }
 
   #becomeReady(revision: number): void {
@@ -410,49 +279,48 @@ class StreamWatcher implements Watcher, WatchSubscriber {
 
   /** Learns which keys the consumer takes for granted, for the difference a later resync has to tell. */
   async #loadView(view: WatchView): Promise<void> {
-    const cursor = this.#assembler.cursor;
+    const { cursor } = this.#assembler;
     const listed =
       cursor === 0 ? { revision: 0, kvs: [] } : await this.#list({ keysOnly: true, revision: cursor ?? 0 });
+    if (listed === "compacted") return await this.#resync(view);
     if (listed === undefined) return;
-    if (listed === "compacted") return void this.#resync();
     for (const kv of listed.kvs) view.learn(kv);
     if (cursor === undefined) this.#assembler.restart(listed.revision);
     this.#subscribe();
   }
 
   /** Tells what is there in place of changes that are not to be had. */
-  async #resync(): Promise<void> {
+  async #resync(view: WatchView): Promise<void> {
     const listed = await this.#list({ keysOnly: false, revision: 0 });
-    if (listed === undefined || listed === "compacted" || this.#view === undefined) return;
+    if (listed === undefined || listed === "compacted") return;
     const { revision, kvs } = listed;
-    const events = this.#view.replace(kvs, revision).filter(({ type }) => (this.#options.only ?? type) === type);
+    const { only } = this.#options;
+    const events = view.replace(kvs, revision).filter(({ type }) => only === undefined || type === only);
     this.#assembler.restart(revision);
     this.#becomeReady(revision);
     this.#deliver({ kind: "resync", revision, events, snapshot: kvs });
     this.#subscribe();
   }
 
-  /** Lists the range, trying until it works or the watch ends (undefined). */
-  async #list(options: {
+  /** Lists the range; undefined if the watch has ended meanwhile or by it. */
+  async #list(what: {
     readonly keysOnly: boolean;
     readonly revision: number;
   }): Promise<Listing | "compacted" | undefined> {
     const { ports, kv } = this.#made;
-    for (let failures = 1; this.#end === undefined; failures++) {
-      try {
-        return await collect(kv.pages(this.#input, { ...options, signal: this.#closing.signal }));
-      } catch (error) {
-        if (this.#end !== undefined) return undefined;
-        if (!isConclaveError(error)) throw error;
-        if (error.code === "COMPACTED") {
-          if (options.revision > 0) return "compacted";
-        } else if (!error.retryable) {
-          this.#fail(error);
-          return undefined;
-        } else this.#events.emit("disconnected", error);
-      }
-      await sleep(ports.scheduler, fullJitterMs(ports.random, retryBackoff, failures), this.#closing.signal);
-    }
+    const onRetry = (error: ConclaveError) => this.#outlet.emit("disconnected", error);
+    const listed = await listForWatch(ports, kv, {
+      ...what,
+      range: this.#input,
+      signal: this.#closing.signal,
+      onRetry,
+    });
+    if (this.#hasEnded) return undefined;
+    if (!(listed instanceof ConclaveError)) return listed;
+    if (listed.code === "COMPACTED") return "compacted";
+    // A watch may begin at a revision to come: then what is there now is what will be taken for granted.
+    if (listed.code === "FUTURE_REVISION") return await this.#list({ ...what, revision: 0 });
+    this.#fail(listed);
     return undefined;
   }
 
@@ -469,38 +337,14 @@ class StreamWatcher implements Watcher, WatchSubscriber {
   }
 
   #finish(error: ConclaveError | undefined, options: { readonly drop: boolean }): void {
-    if (this.#end !== undefined) return;
-    this.#end = { error };
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     for (const unlisten of this.#unlisten) unlisten();
     this.#unsubscribe();
     this.#closing.abort();
-    this.#queue.end(error, options);
     this.#resolveEnded(error);
-    this.#events.emit("end", error);
+    this.#outlet.end(error, options);
   }
-}
-
-interface Listing {
-  readonly revision: number;
-  readonly kvs: readonly KeyValue[];
-}
-
-async function collect(
-  pages: AsyncIterable<{ readonly revision: number; readonly kvs: readonly KeyValue[] }>,
-): Promise<Listing> {
-  let revision = 0;
-  const kvs: KeyValue[] = [];
-  for await (const page of pages) {
-    // Every page is read at the first one's revision; the header of a later one says only when it was read.
-    if (revision === 0) revision = page.revision;
-    for (const kv of page.kvs) kvs.push(kv);
-  }
-  return { revision, kvs };
-}
-
-function compactedError(compactRevision: number): ConclaveError {
-  const message = "etcdserver: mvcc: required revision has been compacted";
-  return new ConclaveError("COMPACTED", message, { details: { compactRevision } });
 }
 
 function filtersOf({ only }: WatchOptions): FilterType[] {
