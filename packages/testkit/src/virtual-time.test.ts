@@ -41,6 +41,22 @@ describe("virtualTime()", () => {
     expect(ticks).toBe(9);
   });
 
+  it("fires late and once what came due in a pause", async () => {
+    const time = virtualTime();
+    const fired: number[] = [];
+    const tick = () => {
+      fired.push(time.monotonicMs());
+      time.after(10, tick);
+    };
+    time.after(10, tick);
+    const cancelled = time.after(12, () => expect.unreachable());
+    time.after(11, () => cancelled.cancel());
+    await time.pause(95);
+    expect(fired).toEqual([95]);
+    await time.advance(10);
+    expect(fired).toEqual([95, 105]);
+  });
+
   it("does not fire a cancelled timer", async () => {
     const time = virtualTime();
     const timer = time.after(1, () => expect.unreachable());

@@ -12,6 +12,11 @@ export interface VirtualTime extends Clock, Scheduler {
   /** Lets time pass, firing the timers that come due in the order of their time; ties in the order of their start. */
   advance(durationMs: number): Promise<void>;
   /**
+   * Lets time pass while nothing runs, as for a process that is stopped and woken: timers that came due meanwhile
+   * fire late, once, in one turn, and the clock shows the end of the pause to all of them.
+   */
+  pause(durationMs: number): Promise<void>;
+  /**
    * Lets time pass from timer to timer until a condition holds.
    *
    * @param limitMs - most time to let pass; default one hour
@@ -106,6 +111,18 @@ class SteppedTime implements VirtualTime {
     for (let timer = this.#timers[0]; timer !== undefined && timer.dueMs <= endMs; timer = this.#timers[0])
       await this.#fire(timer);
     this.#nowMs = endMs;
+  }
+
+  async pause(durationMs: number): Promise<void> {
+    await this.settle();
+    this.#nowMs += durationMs;
+    for (const timer of this.#timers.filter(({ dueMs }) => dueMs <= this.#nowMs)) {
+      const at = this.#timers.indexOf(timer);
+      if (at < 0) continue; // Cancelled by one before it.
+      this.#timers.splice(at, 1);
+      timer.task();
+    }
+    await this.settle();
   }
 
   async run(until: () => boolean, limitMs = defaultLimitMs): Promise<void> {

@@ -17,6 +17,7 @@ import {
   createWal,
   type FileSystem,
   type OpenedWal,
+  type OpenWalOptions,
   openWal,
   validSnapshots,
   type Wal,
@@ -33,6 +34,8 @@ export interface BootstrapOptions {
   readonly memberDir: string;
   /** Directory of the write-ahead log. */
   readonly walDir: string;
+  /** Size in bytes at which a segment of the log ends; default: etcd's. */
+  readonly segmentBytes?: number;
   /** Name of a new member. */
   readonly name: string;
   /** Peer URLs that a new member advertises; its id follows from them. */
@@ -111,14 +114,17 @@ async function foundLog(options: BootstrapOptions, applied: number): Promise<voi
   }
   const memberId = computeMemberId(options.peerUrls, options.clusterToken);
   const metadata = Metadata.encode({ NodeID: memberId, ClusterID: computeClusterId([memberId]) }).finish();
-  const wal = await createWal({ fileSystem: options.fileSystem, directory: options.walDir, metadata });
+  const wal = await createWal({ ...walOptions(options), metadata });
   await wal.close();
+}
+
+function walOptions({ fileSystem, walDir: directory, segmentBytes }: BootstrapOptions): Omit<OpenWalOptions, "from"> {
+  return { fileSystem, directory, ...(segmentBytes !== undefined && { segmentBytes }) };
 }
 
 /** Opens the log at the newest snapshot record whose state the store holds. */
 async function openLog(options: BootstrapOptions, applied: number): Promise<OpenedWal> {
-  const { fileSystem, walDir: directory } = options;
-  const snapshots = await validSnapshots({ fileSystem, directory });
+  const snapshots = await validSnapshots(walOptions(options));
   const from = snapshots.filter((snapshot) => snapshot.index <= applied).at(-1);
   if (from === undefined) {
     throw new MemberError(
@@ -126,7 +132,7 @@ async function openLog(options: BootstrapOptions, applied: number): Promise<Open
       `Cannot start as the store holds entries up to ${applied} and the write-ahead log begins after ${snapshots[0]?.index ?? 0}`,
     );
   }
-  const opened = await openWal({ fileSystem, directory, from });
+  const opened = await openWal({ ...walOptions(options), from });
   if (opened.repaired !== null) options.onRepair(opened.repaired);
   return opened;
 }

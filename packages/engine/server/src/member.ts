@@ -38,13 +38,15 @@ export interface MemberPorts {
   readonly log: Log;
 }
 
-/** What a member is told. Every field is required here; defaults belong to the configuration. */
+/** What a member is told. Defaults belong to the configuration: what is optional here is for tests. */
 export interface MemberSettings {
   readonly name: string;
   /** Directory of the member's state. */
   readonly memberDir: string;
   /** Directory of the write-ahead log. */
   readonly walDir: string;
+  /** Size in bytes at which a segment of the write-ahead log ends; default: etcd's 64 000 000. */
+  readonly walSegmentBytes?: number;
   readonly peerUrls: readonly string[];
   readonly clientUrls: readonly string[];
   readonly clusterToken: string;
@@ -403,6 +405,7 @@ export async function openMember(settings: MemberSettings, ports: MemberPorts): 
   const state = await bootstrap({
     memberDir: settings.memberDir,
     walDir: settings.walDir,
+    ...(settings.walSegmentBytes !== undefined && { segmentBytes: settings.walSegmentBytes }),
     name: settings.name,
     peerUrls: settings.peerUrls,
     clusterToken: settings.clusterToken,
