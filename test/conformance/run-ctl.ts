@@ -40,7 +40,7 @@ export async function runCtlScript(ctl: Ctl, script: CtlScript): Promise<CtlShow
     }
     return shown;
   } finally {
-    await run.stop();
+    run.stop();
   }
 }
 
@@ -55,6 +55,7 @@ interface Command {
 class CtlRun {
   readonly #ctl: Ctl;
   readonly #started = new Map<string, Command>();
+  readonly #running = new Set<ChildProcessWithoutNullStreams>();
   readonly #kept = new Map<string, string>();
 
   constructor(ctl: Ctl) {
@@ -91,11 +92,8 @@ class CtlRun {
   }
 
   /** Ends what a failing script has left behind. */
-  async stop(): Promise<void> {
-    for (const { child, closed } of this.#started.values()) {
-      child.kill("SIGKILL");
-      await closed;
-    }
+  stop(): void {
+    for (const child of this.#running) child.kill("SIGKILL");
   }
 
   #named(name: string): Command {
@@ -117,6 +115,8 @@ class CtlRun {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       command.stderr += text;
     });
+    this.#running.add(child);
+    child.once("exit", () => this.#running.delete(child));
     // A command may end without reading what is typed into it.
     child.stdin.on("error", () => undefined);
     return command;
@@ -153,8 +153,7 @@ const isLogLine = (line: string): boolean => line.startsWith('{"level":');
 
 const patterns: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   // Boxes of tables are as wide as what differs in them.
-  [/[┌┬┐├┼┤└┴┘+]/g, "+"],
-  [/[─-]{2,}/g, "-"],
+  [/^[┌├└+][─┬┼┴+-]+[┐┤┘+]$/, "<border>"],
   [/│/g, "|"],
   [/(\|) +| +(?=\|)/g, "$1 "],
   // Ids: hex, decimal, and in the path of a key.
