@@ -3,8 +3,8 @@ import type { KeyRange } from "./key-range.ts";
 import { OrderedMap } from "./ordered-map.ts";
 import type { Revision } from "./revision.ts";
 
-/** A live key that a scan of the index comes upon; `false` ends the scan. */
-export type LiveVisitor = (key: string, revision: KeyRevision) => boolean;
+/** Told of a key that a scan of the index comes upon; `false` ends the scan. */
+export type HistoryVisitor = (key: string, history: KeyHistory) => boolean;
 
 /** What a put made of its key. */
 export interface KeyPut {
@@ -64,12 +64,14 @@ export class KeyIndex {
     if (this.#keys.get(key)?.compact(main) === true) this.#keys.delete(key);
   }
 
-  /** Visits the keys of a range that are live at a store revision, in order. */
-  scanLive(range: KeyRange, main: number, visit: LiveVisitor): void {
-    this.#keys.scan(range.start, range.end, (key, history) => {
-      const revision = history.liveAt(main);
-      return revision === undefined || visit(key, revision);
-    });
+  /** Visits every key of a range with its history, in order. */
+  scan(range: KeyRange, visit: HistoryVisitor): void {
+    this.#keys.scan(range.start, range.end, visit);
+  }
+
+  /** Visits the keys of a range that are live now, in order. */
+  scanNewest(range: KeyRange, visit: HistoryVisitor): void {
+    this.#keys.scan(range.start, range.end, (key, history) => !history.isLive || visit(key, history));
   }
 
   /** Whether some key's history passes a test. */

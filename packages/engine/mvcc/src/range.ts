@@ -3,7 +3,7 @@
  * filters, sorts and cuts them, and then fetches the values of what remains. Both steps run in slices between
  * which the caller may do other work; the revision read stays the same.
  */
-import { compareBytes, emptyBytes } from "@conclave/base";
+import { binaryString, compareBytes, emptyBytes } from "@conclave/base";
 import {
   type RangeRequest,
   RangeRequest_SortOrder as SortOrder,
@@ -74,8 +74,8 @@ export function rangeOne(
   request: RangeRequest,
   current: number,
 ): { kvs: KeyValue[]; totals: RangeTotals } {
-  const { range, main } = planOf(state, request, current);
-  const revision = state.index.get(range.start)?.liveAt(main);
+  const main = readableRevision(state, saturate(request.revision), current);
+  const revision = state.index.get(binaryString(request.key))?.liveAt(main);
   if (revision === undefined) return { kvs: [], totals: { count: 0, more: false } };
   const wanted = !request.countOnly && passesFilters(revision, request);
   return { kvs: wanted ? [answerOf(readKeyValue(state, revision), request)] : [], totals: { count: 1, more: false } };
@@ -103,12 +103,14 @@ function* select(state: StoreState, plan: Plan): Generator<[], { selected: Selec
     let seen = 0;
     const from: string = next;
     next = undefined;
-    state.index.scanLive({ start: from, end: plan.range.end }, plan.main, (key, revision) => {
+    state.index.scan({ start: from, end: plan.range.end }, (key, history) => {
       if (seen === scanSlice) {
         next = key;
         return false;
       }
       seen++;
+      const revision = history.liveAt(plan.main);
+      if (revision === undefined) return true;
       count++;
       if (selected.length < plan.selectLimit) selected.push(selectedOf(key, revision));
       return true;

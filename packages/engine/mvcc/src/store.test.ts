@@ -112,6 +112,12 @@ describe("rangeSlices()", () => {
     for (const slice of store.rangeSlices(all())) expect(slice.length).toBeLessThanOrEqual(1_024);
   });
 
+  it("gives turns even where nothing is found", () => {
+    for (let n = 0; n < 20_000; n++) store.put(put(`x${n}`));
+    store.deleteRange(del("x", "y"));
+    expect([...store.rangeSlices(range("x", "y"))].length).toBeGreaterThanOrEqual(2);
+  });
+
   it("fails once its revision has been compacted", () => {
     const slices = store.rangeSlices(all());
     slices.next();

@@ -62,10 +62,10 @@ export interface MvccStore {
    */
   range(request: RangeRequest): RangeResponse;
   /**
-   * The same in slices of about a millisecond, all reading the revision that was current at the first one. An
-   * empty slice only gives the caller a turn.
+   * The same in slices of about a millisecond, all reading the revision that is current now. An empty slice only
+   * gives the caller a turn.
    *
-   * @throws {@link MvccError} `COMPACTED` or `FUTURE_REVISION`, also from later slices
+   * @throws {@link MvccError} `COMPACTED` or `FUTURE_REVISION`, from the first slice on
    */
   rangeSlices(request: RangeRequest): Generator<readonly KeyValue[], RangeTotals>;
   /** @throws {@link MvccError} `LEASE_NOT_FOUND`; `KEY_NOT_FOUND` with ignore_value or ignore_lease */
@@ -104,7 +104,7 @@ export interface MvccStore {
   /**
    * The checksum over the history up to a revision (0: the current one), in slices. Equal on all members.
    *
-   * @throws {@link MvccError} `COMPACTED` or `FUTURE_REVISION`, also from later slices
+   * @throws {@link MvccError} `COMPACTED` or `FUTURE_REVISION`, from the first slice on
    */
   hashKv(revision: number): Generator<undefined, KvHash>;
 

@@ -13,7 +13,7 @@ import {
   type RequestOp,
   type TxnRequest,
 } from "@conclave/protocol/etcdserverpb";
-import type { KeyRevision } from "./key-history.ts";
+import type { KeyHistory } from "./key-history.ts";
 import { keyRange } from "./key-range.ts";
 import { MvccError } from "./mvcc-error.ts";
 import { readKeyValue, type StoreState } from "./store-state.ts";
@@ -83,9 +83,9 @@ function forEachOperation(chosen: ChosenTxn, visit: (operation: RequestOp["reque
 function holds(state: StoreState, compare: Compare): boolean {
   let keys = 0;
   let held = true;
-  state.index.scanLive(keyRange(compare.key, compare.rangeEnd), state.currentRevision, (key, revision) => {
+  state.index.scanNewest(keyRange(compare.key, compare.rangeEnd), (_key, history) => {
     keys++;
-    held = holdsFor(state, compare, key, revision);
+    held = holdsFor(state, compare, history);
     return held;
   });
   if (keys > 0) return held;
@@ -93,19 +93,19 @@ function holds(state: StoreState, compare: Compare): boolean {
   return compare.target !== CompareTarget.VALUE && matches(compare.result, compareScalar(compare, absent));
 }
 
-const absent = { main: 0, createRevision: 0, version: 0, lease: 0n };
+/** What is compared of a key beside its value. */
+type Scalars = Pick<KeyHistory, "main" | "createRevision" | "version" | "lease">;
 
-function holdsFor(state: StoreState, compare: Compare, key: string, revision: KeyRevision): boolean {
-  if (compare.target === CompareTarget.VALUE) {
-    const operand = compare.targetUnion?.$case === "value" ? compare.targetUnion.value : emptyBytes;
-    return matches(compare.result, compareBytes(readKeyValue(state, revision).value, operand));
-  }
-  const lease = state.index.get(key)?.lease ?? 0n;
-  return matches(compare.result, compareScalar(compare, { ...revision, lease }));
+const absent: Scalars = { main: 0, createRevision: 0, version: 0, lease: 0n };
+
+function holdsFor(state: StoreState, compare: Compare, newest: KeyHistory): boolean {
+  if (compare.target !== CompareTarget.VALUE) return matches(compare.result, compareScalar(compare, newest));
+  const operand = compare.targetUnion?.$case === "value" ? compare.targetUnion.value : emptyBytes;
+  return matches(compare.result, compareBytes(readKeyValue(state, newest).value, operand));
 }
 
 /** Orders what the key has against the operand; an operand of another kind than the target counts as 0. */
-function compareScalar(compare: Compare, actual: typeof absent): number {
+function compareScalar(compare: Compare, actual: Scalars): number {
   const union = compare.targetUnion;
   switch (compare.target) {
     case CompareTarget.VERSION:

@@ -65,7 +65,7 @@ export class WriteTxn {
   /** The keys of a range that are live at this point of the transaction, ascending. */
   liveKeys(range: KeyRange): string[] {
     const keys: string[] = [];
-    this.#parts.state.index.scanLive(range, this.main, (key) => {
+    this.#parts.state.index.scanNewest(range, (key) => {
       keys.push(key);
       return true;
     });
