@@ -5,7 +5,7 @@ import { CountReporter } from "./tools/count-reporter.ts";
 const projects = [
   { name: "unit", include: ["packages/**/src/**/*.test.ts"], maxWorkers: "100%" },
   { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 120_000, maxWorkers: "100%" },
-  { name: "conformance", include: ["test/conformance/**/*.test.ts"], testTimeout: 60_000, maxWorkers: 1 },
+  { name: "conformance", include: ["test/conformance/**/*.test.ts"], testTimeout: 180_000, maxWorkers: 1 },
   { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, maxWorkers: 1 },
 ];
 
