@@ -21,13 +21,13 @@ let environment;
 async function handle(request) {
   switch (request.kind) {
     case "open":
-      environment = openEnvironment();
+      environment = openEnvironment(workerData.rootOptions.path);
       return;
     case "write":
       write(request.batch);
       return;
     case "copy":
-      await environment.root.backup(request.path, true);
+      await copyTo(request.path);
       return;
     case "close":
       await environment?.root.close();
@@ -39,12 +39,59 @@ async function handle(request) {
 /** Keys and values are bytes. */
 const bytes = { encoding: "binary", keyEncoding: "binary" };
 
-function openEnvironment() {
+/** @param {string} path */
+function openEnvironment(path) {
   const { rootOptions, buckets } = workerData;
-  const root = open({ ...rootOptions, ...bytes });
+  const root = open({ ...rootOptions, ...bytes, path });
   // One transaction, so that creating the databases syncs once.
   const databases = root.transactionSync(() => buckets.map((bucket) => root.openDB(bucket, bytes)));
   return { root, databases };
+}
+
+/** Bytes of values that are copied in one transaction, which holds them in memory. */
+const copyBytes = 8 * 2 ** 20;
+
+/**
+ * Puts every entry into a new environment. LMDB has a compacting copy of its own, but what it makes of an environment
+ * with free pages ends the process at some later write: "Assertion 'key.mv_size > 0' failed in mdb_page_alloc()".
+ *
+ * @param {string} path
+ */
+async function copyTo(path) {
+  const copy = openEnvironment(path);
+  try {
+    for (const [at, database] of environment.databases.entries()) {
+      for (const entries of chunksOf(database)) {
+        copy.root.transactionSync(() => {
+          for (const { key, value } of entries) put(copy.databases[at], key, value);
+        });
+      }
+    }
+    keepFileWhole(copy.root, path);
+  } finally {
+    await copy.root.close();
+  }
+}
+
+/**
+ * The entries of a database in order, in pieces. No read transaction stays open between two.
+ *
+ * @param {Database} database
+ */
+function* chunksOf(database) {
+  let from = {};
+  for (;;) {
+    const entries = [];
+    let size = 0;
+    for (const { key, value } of database.getRange(from)) {
+      entries.push({ key, value });
+      size += value.length;
+      if (size >= copyBytes) break;
+    }
+    if (entries.length === 0) return;
+    yield entries;
+    from = { start: entries.at(-1).key, exclusiveStart: true };
+  }
 }
 
 /**
@@ -67,7 +114,7 @@ function write(batch) {
       at = end;
     }
   });
-  keepFileWhole(root);
+  keepFileWhole(root, workerData.rootOptions.path);
 }
 
 /**
@@ -75,10 +122,11 @@ function write(batch) {
  * too short can then only have been cut, which is told when it is opened (see store-files.ts).
  *
  * @param {RootDatabase} root
+ * @param {string} path - directory of its file
  */
-function keepFileWhole(root) {
+function keepFileWhole(root, path) {
   const { lastPageNumber, pageSize } = root.getStats();
-  const file = join(workerData.rootOptions.path, "data.mdb");
+  const file = join(path, "data.mdb");
   const bytes = (lastPageNumber + 1) * pageSize;
   if (statSync(file).size < bytes) truncateSync(file, bytes);
 }
