@@ -1,4 +1,6 @@
 /** @module What every backend must do, as a suite that each of them runs. */
+
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Backend, type BackendScan, utf8, utf8Text } from "@conclave/base";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -256,6 +258,24 @@ function describeCommit(bench: Bench): void {
       ["a", "2"],
       ["b", "2"],
     ]);
+  });
+
+  it("shows what it has written to whoever reads right after it, however often they read before", async () => {
+    for (const key of numberedKeys(50)) {
+      bench.put(key, key);
+      let seen: string | undefined;
+      let done = false;
+      const committed = bench.backend.commit().then(() => {
+        seen = bench.get(key);
+        done = true;
+      });
+      while (!done) {
+        bench.get("none");
+        await nextTurn();
+      }
+      await committed;
+      expect(seen).toBe(key);
+    }
   });
 
   it("leaves nothing pending", async () => {
