@@ -24,6 +24,12 @@ export interface PublishOptions extends MutationOptions {
   readonly ifRevision?: number;
 }
 
+/** How much of the history to read. */
+export interface HistoryOptions extends CallOptions {
+  /** Most values to return; default 10. */
+  readonly limit?: number;
+}
+
 /** A typed configuration under one key, stored as JSON. */
 export interface Config<Value> {
   /** Its key. */
@@ -43,12 +49,8 @@ export interface Config<Value> {
   publish(value: Value, options?: PublishOptions): Promise<ConfigVersion<Value>>;
   /** Follows the value. */
   live(options?: CallOptions): Promise<LiveConfig<Value>>;
-  /**
-   * The valid values before and including the one in force, newest first, as far as the store's history reaches.
-   *
-   * @param limit - most values to return; default 10
-   */
-  history(options?: CallOptions & { readonly limit?: number }): Promise<readonly ConfigVersion<Value>[]>;
+  /** The valid values up to the one in force, newest first, as far as the store's history reaches. */
+  history(options?: HistoryOptions): Promise<readonly ConfigVersion<Value>[]>;
 }
 
 /**
