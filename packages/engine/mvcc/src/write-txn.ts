@@ -81,8 +81,9 @@ export class WriteTxn {
     const revision = { main: this.main, sub: this.events.length };
     const revisionKey = slab.take(tombstoneSubBytes);
     writeRevisionKey(revisionKey, revision);
-    const tombstone = { key: binaryStringBytes(key), createRevision: 0, modRevision: 0, version: 0, value: emptyBytes };
-    state.backend.put("key", revisionKey, encodeKeyValue({ ...tombstone, lease: 0n }, slab));
+    const keyBytes = binaryStringBytes(key);
+    const tombstone = { key: keyBytes, createRevision: 0, modRevision: 0, version: 0, value: emptyBytes, lease: 0n };
+    state.backend.put("key", revisionKey, encodeKeyValue(tombstone, slab));
     state.index.delete(key, revision);
     this.#moveLease(key, oldLease, 0n);
     this.#record("delete", key, encodeDeletedKeyValue(key, this.main, slab));
