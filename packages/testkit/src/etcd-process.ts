@@ -30,6 +30,9 @@ export interface EtcdProcess extends ServerProcess, AsyncDisposable {
   readonly dataDir: string;
 }
 
+/** Tries to find ports that nobody else takes meanwhile. */
+const attemptsMax = 5;
+
 /** Where the binary of a line is, or undefined if it is not there. */
 function binaryOf(version: EtcdVersion): string | undefined {
   if (version === "3.5") {
@@ -80,19 +83,35 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdProcess>
   const version = options.version ?? "3.4";
   const binary = binaryOf(version);
   if (binary === undefined) throw new Error(absence[version]);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnFreePorts(binary, options.flags ?? []);
+    } catch (error) {
+      // Between being found free and being taken, a port may go to another process.
+      if (attempt === attemptsMax || !String(error).includes("address already in use")) throw error;
+    }
+  }
+}
+
+async function startOnFreePorts(binary: string, moreFlags: readonly string[]): Promise<EtcdProcess> {
   const dataDir = await mkdtemp(join(tmpdir(), "etcd-"));
   const [clientPort, peerPort] = await freePorts(2);
   const url = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
   const flags = singleMemberFlags({ name: "etcd", dataDir, clientUrl: url, peerUrl });
-  const server = await startServerProcess({ name: "etcd", binary, args: [...flags, ...(options.flags ?? [])], url });
+  const removeData = () => rm(dataDir, { recursive: true, force: true });
+  const command = { name: "etcd", binary, args: [...flags, ...moreFlags], url };
+  const server = await startServerProcess(command).catch(async (error: unknown) => {
+    await removeData();
+    throw error;
+  });
   return Object.assign(server, {
     endpoint: `127.0.0.1:${clientPort}`,
     url,
     dataDir,
     async [Symbol.asyncDispose]() {
       await server.kill();
-      await rm(dataDir, { recursive: true, force: true });
+      await removeData();
     },
   });
 }
