@@ -7,10 +7,12 @@ const client = await connect({ endpoints: [endpoint] });
 const registry = createRegistry(client, { ttlSec: 2 });
 const registration = await registry.register({ service: "orders", id, addresses: { http: `http://${id}:8080` } });
 console.log("registered");
-process.once("SIGUSR1", async () => {
+async function leave(): Promise<void> {
   await registration.drain();
   console.log("draining: no new requests, please");
   await registration.deregister();
   console.log("left");
   await client.close();
-});
+}
+
+process.once("SIGUSR1", () => void leave());

@@ -7,9 +7,9 @@ export type EventMap = Record<string, readonly unknown[]>;
 /** Where events can be listened to. */
 export interface EventSource<Events extends EventMap> {
   /** Calls a handler at every event of this name. @returns takes the handler back */
-  on<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => void): () => void;
+  on<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => unknown): () => void;
   /** Calls a handler at the next event of this name only. @returns takes the handler back */
-  once<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => void): () => void;
+  once<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => unknown): () => void;
 }
 
 /** Takes what a handler threw. */
@@ -35,7 +35,7 @@ export class IsolatedEmitter<Events extends EventMap> implements EventSource<Eve
     return this.#emitter.listenerCount(name);
   }
 
-  on<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => void): () => void {
+  on<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => unknown): () => void {
     // A wrapper, so that the same function given twice is two handlers and each is taken back alone.
     const entry = (...args: unknown[]) => handler(...(args as unknown as Events[Name]));
     this.#emitter.on(name, entry);
@@ -44,7 +44,7 @@ export class IsolatedEmitter<Events extends EventMap> implements EventSource<Eve
     };
   }
 
-  once<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => void): () => void {
+  once<Name extends keyof Events & string>(name: Name, handler: (...args: Events[Name]) => unknown): () => void {
     const off = this.on(name, (...args) => {
       off();
       return handler(...args);

@@ -131,6 +131,9 @@ class ModelWatchStream {
       case "progressRequest":
         this.#member.progressRequests++;
         if (this.#member.answersProgress) this.#queue({ watchId: -1n });
+        break;
+      case undefined:
+        break; // A request of a kind that this member does not know.
     }
     this.#pump();
   }
