@@ -1,7 +1,10 @@
 /**
  * @module The client against real members. Every back end that speaks the protocol passes the same tests.
  */
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { type BackEndMember, backEnds } from "@conclave/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Client, type ClientView, connect, createClient } from "./client.ts";
@@ -529,6 +532,13 @@ describe.each(backEnds())("the client against $name", ({ absent, start }) => {
         if (!isConclaveError(failure)) throw failure;
         expect(failure.code).toBe("UNAVAILABLE");
         expect(failure.message).toContain("ECONNREFUSED");
+      });
+
+      test("a client that holds nothing keeps no process alive", async () => {
+        const program = join(import.meta.dirname, "testing", "idle-process.ts");
+        const flags = ["--import", "tsx", "--conditions=@conclave/source"];
+        const { stdout } = await promisify(execFile)(process.execPath, [...flags, program, member.endpoint]);
+        expect(stdout).toBe("done\n");
       });
 
       test("T22: a dead endpoint among several is passed over, by calls, watches and sessions", async () => {

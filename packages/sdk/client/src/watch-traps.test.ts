@@ -193,6 +193,39 @@ describe("T3: a compaction that passes the cursor", () => {
     expect(lines).toEqual(["9: put y=1", "resync 11: delete y, put x=not told, put z=1"]);
   });
 
+  test("does not tell again what was told, deletions neither", async () => {
+    const { client, store, time, network } = modelCluster();
+    fill(store);
+    const lines = collect(client.watch(allKeys(), { from: 1, onCompaction: "resync" }));
+    await time.run(() => lines.length === everything.length);
+    network.streams[0]?.end(connectionLost());
+    store.commit([{ key: "g", value: "1" }]);
+    store.commit([{ key: "g", value: "2" }]);
+    store.compactRevision = 9;
+    await time.advance(60_000);
+    expect(lines.slice(everything.length)).toEqual(["resync 9: put g=2"]);
+  });
+
+  test("loses nothing that happens while a snapshot of many pages is read", async () => {
+    const { client, store, time, network } = modelCluster();
+    store.commit(Array.from({ length: 2_500 }, (_, n) => ({ key: `k${n}`, value: "old" })));
+    const lines: number[] = [];
+    let writes = 0;
+    const [member] = network.members.values();
+    network.members.set("m1:1", {
+      stream: (stream) => member?.stream(stream),
+      unary(call) {
+        const page = member?.unary(call) ?? new Uint8Array(0);
+        store.commit([{ key: "k0", value: `new ${writes++}` }]);
+        return page;
+      },
+    });
+    client.watch(allKeys(), { from: "snapshot" }).on("batch", ({ revision }) => lines.push(revision));
+    await time.advance(10_000);
+    expect(writes).toBe(3);
+    expect(lines).toEqual([2, 3, 4, 5]);
+  });
+
   test("tells a resync also when the first revision asked for is gone", async () => {
     const { client, store, time } = modelCluster();
     fill(store);
