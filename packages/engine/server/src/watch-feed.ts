@@ -9,7 +9,7 @@ export interface WatchFeedOptions {
   readonly header: (revision: number) => ResponseHeader;
   readonly scheduler: Scheduler;
   readonly random: Random;
-  /** Time between progress notifications; up to a tenth is added at random, so that members do not act in step. */
+  /** Time between progress notifications; at random up to a tenth more or less, so that members do not act in step. */
   readonly progressIntervalMs: number;
   /** Encoded size from which on a response is split for watchers that allow it. */
   readonly fragmentBytes: number;
@@ -50,7 +50,7 @@ export class WatchFeed {
     const { scheduler, random, progressIntervalMs } = this.#options;
     let timer: Timer;
     const schedule = (): void => {
-      timer = scheduler.after(progressIntervalMs * (1 + random.fraction() / 10), notify, { background: true });
+      timer = scheduler.after(progressIntervalMs * (0.9 + random.fraction() / 5), notify, { background: true });
     };
     const notify = (): void => {
       for (const stream of this.#streams) stream.notifyProgress();
