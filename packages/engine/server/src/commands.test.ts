@@ -39,6 +39,15 @@ describe("encodeCommand() and decodeCommand()", () => {
     expect(command.request.lease).toBe(2n ** 63n - 1n);
   });
 
+  test("write each command into bytes of its own, also after one that cannot be written", () => {
+    const first = encodeCommand("put", PutRequest.fromPartial({ key: utf8("first") }), 1n);
+    const before = hex(first);
+    expect(() => encodeCommand("put", PutRequest.fromPartial({ key: utf8("lost"), lease: 2n ** 64n }), 2n)).toThrow();
+    const second = encodeCommand("put", PutRequest.fromPartial({ key: utf8("second") }), 3n);
+    expect(hex(first)).toBe(before);
+    expect(decodeCommand(second)).toMatchObject({ id: 3n, request: { key: utf8("second") } });
+  });
+
   test("leave commands of later versions unread, so that every member skips them alike", () => {
     expect(decodeCommand(bytes("c23e00 a206020801"))).toBeUndefined();
   });

@@ -2,7 +2,7 @@
  * @module What the log holds: one replicated command an entry, in etcd's `InternalRaftRequest`. The command's field
  * and the header are written in ascending field order, as etcd does.
  */
-import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
   AlarmRequest,
   type AlarmResponse,
@@ -21,7 +21,7 @@ import {
   TxnRequest,
   type TxnResponse,
 } from "@conclave/protocol/etcdserverpb";
-import { type EmptyResponse, InternalRaftRequest, RequestHeader } from "@conclave/protocol/etcdserverpb/internal";
+import { type EmptyResponse, RequestHeader } from "@conclave/protocol/etcdserverpb/internal";
 import { ClusterMemberAttrSetRequest, ClusterVersionSetRequest } from "@conclave/protocol/membershippb";
 
 /** Every kind of command that this member proposes, with its request and its result. */
@@ -49,41 +49,56 @@ export type CommandResponse<K extends CommandKind> = Commands[K]["response"];
 
 interface CommandField<K extends CommandKind> {
   readonly number: number;
-  readonly encode: (request: CommandRequest<K>, writer: BinaryWriter) => BinaryWriter;
+  readonly codec: {
+    encode(request: CommandRequest<K>, writer: BinaryWriter): BinaryWriter;
+    decode(reader: BinaryReader, length: number): CommandRequest<K>;
+  };
 }
 
 const fields: { readonly [K in CommandKind]: CommandField<K> } = {
-  put: { number: 4, encode: PutRequest.encode },
-  deleteRange: { number: 5, encode: DeleteRangeRequest.encode },
-  txn: { number: 6, encode: TxnRequest.encode },
-  compaction: { number: 7, encode: CompactionRequest.encode },
-  leaseGrant: { number: 8, encode: LeaseGrantRequest.encode },
-  leaseRevoke: { number: 9, encode: LeaseRevokeRequest.encode },
-  alarm: { number: 10, encode: AlarmRequest.encode },
-  leaseCheckpoint: { number: 11, encode: LeaseCheckpointRequest.encode },
-  clusterVersionSet: { number: 1300, encode: ClusterVersionSetRequest.encode },
-  clusterMemberAttrSet: { number: 1301, encode: ClusterMemberAttrSetRequest.encode },
+  put: { number: 4, codec: PutRequest },
+  deleteRange: { number: 5, codec: DeleteRangeRequest },
+  txn: { number: 6, codec: TxnRequest },
+  compaction: { number: 7, codec: CompactionRequest },
+  leaseGrant: { number: 8, codec: LeaseGrantRequest },
+  leaseRevoke: { number: 9, codec: LeaseRevokeRequest },
+  alarm: { number: 10, codec: AlarmRequest },
+  leaseCheckpoint: { number: 11, codec: LeaseCheckpointRequest },
+  clusterVersionSet: { number: 1300, codec: ClusterVersionSetRequest },
+  clusterMemberAttrSet: { number: 1301, codec: ClusterMemberAttrSetRequest },
 };
-const kinds = Object.keys(fields) as CommandKind[];
 const headerNumber = 100;
 const lengthDelimited = 2;
 
-function tag(fieldNumber: number): number {
+function tagOf(fieldNumber: number): number {
   return (fieldNumber << 3) | lengthDelimited;
 }
 
+const headerTag = tagOf(headerNumber);
+const kindsByTag: ReadonlyMap<number, CommandKind> = new Map(
+  (Object.keys(fields) as CommandKind[]).map((kind) => [tagOf(fields[kind].number), kind]),
+);
+
+/** A writer keeps the memory of the largest command it wrote; one that wrote more than this is given up. */
+const reusableBytes = 1024 * 1024;
+let spareWriter: BinaryWriter | undefined;
+
 function writeHeader(writer: BinaryWriter, id: bigint): void {
-  RequestHeader.encode({ ID: id, username: "", authRevision: 0 }, writer.uint32(tag(headerNumber)).fork()).join();
+  RequestHeader.encode({ ID: id, username: "", authRevision: 0 }, writer.uint32(headerTag).fork()).join();
 }
 
 /** The bytes of a log entry that carries this command. */
 export function encodeCommand<K extends CommandKind>(kind: K, request: CommandRequest<K>, id: bigint): Uint8Array {
-  const field: CommandField<K> = fields[kind];
-  const writer = new BinaryWriter();
-  if (field.number > headerNumber) writeHeader(writer, id);
-  field.encode(request, writer.uint32(tag(field.number)).fork()).join();
-  if (field.number < headerNumber) writeHeader(writer, id);
-  return writer.finish();
+  const { number, codec }: CommandField<K> = fields[kind];
+  const writer = spareWriter ?? new BinaryWriter();
+  // A request that cannot be encoded leaves a writer half-full: only one that has finished is used again.
+  spareWriter = undefined;
+  if (number > headerNumber) writeHeader(writer, id);
+  codec.encode(request, writer.uint32(tagOf(number)).fork()).join();
+  if (number < headerNumber) writeHeader(writer, id);
+  const data = writer.finish();
+  if (data.length <= reusableBytes) spareWriter = writer;
+  return data;
 }
 
 /** A command read from the log. */
@@ -92,17 +107,22 @@ export type Command = {
 }[CommandKind];
 
 /**
- * Reads the command of a log entry.
+ * Reads the command of a log entry. The codec of `InternalRaftRequest` would make an object of all its fields, of
+ * which two are there.
  *
  * @returns the command, or undefined for one that this version does not know: every member must then skip it alike
  * @throws the decoder's error if the bytes are no `InternalRaftRequest`
  */
 export function decodeCommand(data: Uint8Array): Command | undefined {
-  const message = InternalRaftRequest.decode(data);
-  const id = message.header?.ID ?? 0n;
-  for (const kind of kinds) {
-    const request = message[kind];
-    if (request !== undefined) return { kind, id, request } as Command;
+  const reader = new BinaryReader(data);
+  let id = 0n;
+  let command: Pick<Command, "kind" | "request"> | undefined;
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    const kind = kindsByTag.get(tag);
+    if (kind !== undefined) command = { kind, request: fields[kind].codec.decode(reader, reader.uint32()) };
+    else if (tag === headerTag) id = RequestHeader.decode(reader, reader.uint32()).ID;
+    else reader.skip(tag & 7, tag >>> 3);
   }
-  return undefined;
+  return command === undefined ? undefined : ({ kind: command.kind, id, request: command.request } as Command);
 }
