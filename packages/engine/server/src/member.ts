@@ -10,20 +10,20 @@ import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
 import type { Entry } from "@conclave/raft";
 import type { FileSystem } from "@conclave/wal";
 import { type Alarms, createAlarms } from "./alarms.ts";
-import { type AnyResponse, Applier } from "./applier.ts";
+import { type AnyResponse, Applier, type ApplierPorts } from "./applier.ts";
 import { bootstrap, type MemberState } from "./bootstrap.ts";
 import { type CommandKind, type CommandRequest, type CommandResponse, encodeCommand } from "./commands.ts";
 import { CompactionJob } from "./compaction-job.ts";
 import { createRequestIds, formatId, type RequestIds, requestKey } from "./ids.ts";
 import { LeaseExpiry } from "./lease-expiry.ts";
 import type { Log } from "./log.ts";
-import { LogCompactor } from "./log-compactor.ts";
+import { LogCompactor, type LogCompactorOptions } from "./log-compactor.ts";
 import type { Membership } from "./membership.ts";
 import { startPeriodic } from "./periodic.ts";
 import { createProposals, type Proposals } from "./proposals.ts";
-import { RaftLoop } from "./raft-loop.ts";
+import { RaftLoop, type RaftLoopPorts } from "./raft-loop.ts";
 import { ReadBarrier } from "./read-barrier.ts";
-import { StoreFlusher } from "./store-flusher.ts";
+import { StoreFlusher, type StoreFlusherOptions } from "./store-flusher.ts";
 import { clusterApiVersion } from "./version.ts";
 import { WatchFeed } from "./watch-feed.ts";
 
@@ -64,7 +64,7 @@ export interface MemberSettings {
   readonly compactionBatchLimit: number;
   /** Pause between two steps of a compaction. */
   readonly compactionSleepMs: number;
-  /** Time between progress notifications of watchers that asked for them; a tenth of it is added at random. */
+  /** Time between progress notifications of watchers that asked for them; at random up to a tenth more or less. */
   readonly watchProgressIntervalMs: number;
 }
 
@@ -136,63 +136,15 @@ export class Member {
       sleepMs: settings.compactionSleepMs,
       onFailure: (error) => this.#fail(error),
     });
-    this.#applier = new Applier(
-      {
-        backend: state.backend,
-        store: this.store,
-        lessor: this.lessor,
-        alarms: this.alarms,
-        membership: state.membership,
-        header: () => this.header(),
-        nowMs: () => ports.clock.monotonicMs(),
-        settle: (key, outcome) => this.#proposals.settle(key, outcome),
-        applyConfChange: (change) => state.node.applyConfChange(change),
-        onCompaction: () => this.compaction.start(),
-      },
-      { index: state.applied, confState: state.confState },
-    );
+    const { applied, confState, snapshot } = state;
+    this.#applier = new Applier(this.#applierPorts(), { index: applied, confState });
     this.#barrier = new ReadBarrier(
       { scheduler: ports.scheduler, requestReadIndex: (context) => this.#loop.readIndex(context) },
-      state.applied,
+      applied,
     );
-    this.#flusher = new StoreFlusher(
-      {
-        backend: state.backend,
-        scheduler: ports.scheduler,
-        intervalMs: settings.backendBatchIntervalMs,
-        operationLimit: settings.backendBatchLimit,
-        beforeCommit: () => {
-          this.#applier.writeConsistentIndex();
-          return this.#applier.appliedIndex;
-        },
-        onFailure: (error) => this.#fail(error),
-      },
-      state.applied,
-    );
-    this.#logCompactor = new LogCompactor(
-      {
-        wal: state.wal,
-        log: state.log,
-        flusher: this.#flusher,
-        snapshotCount: settings.snapshotCount,
-        catchUpEntries,
-        confState: () => this.#applier.confState,
-        onFailure: (error) => this.#fail(error),
-        onSnapshot: (index) => ports.log.info("saved snapshot record", { "snapshot-index": index }),
-      },
-      state.snapshot.index,
-    );
-    this.#loop = new RaftLoop({
-      node: state.node,
-      log: state.log,
-      wal: state.wal,
-      scheduler: ports.scheduler,
-      send: () => {},
-      apply: (entries) => this.#apply(entries),
-      onReadState: (context, index) => this.#barrier.onReadState(context, index),
-      onSoftState: () => this.#onSoftState(),
-      onFailure: (error) => this.#fail(error),
-    });
+    this.#flusher = new StoreFlusher(this.#flusherOptions(), applied);
+    this.#logCompactor = new LogCompactor(this.#logCompactorOptions(), snapshot.index);
+    this.#loop = new RaftLoop(this.#raftLoopPorts());
   }
 
   /**
@@ -258,16 +210,14 @@ export class Member {
    * @throws WireError what applying it refused, or `RequestTooLarge`, `RequestTooManyRequests`, `NoLeader`,
    * `Timeout` (then it may or may not be applied later), `Stopped`
    */
-  async propose<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
-    if (this.#stopped !== undefined) throw this.#stopped;
-    if (this.#proposals.size >= proposalsMax) throw new WireError("RequestTooManyRequests");
+  propose<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    if (this.#proposals.size >= proposalsMax) return Promise.reject(new WireError("RequestTooManyRequests"));
     const id = this.#ids.next();
     const data = encodeCommand(kind, request, id);
-    if (data.length > this.settings.maxRequestBytes) throw new WireError("RequestTooLarge");
-    if (this.#loop.propose(data).kind === "dropped") throw new WireError("NoLeader");
-    const outcome = await this.#proposals.wait(requestKey(id), this.#deadlineMs());
-    if (!outcome.ok) throw outcome.error;
-    return outcome.value as CommandResponse<K>;
+    if (data.length > this.settings.maxRequestBytes) return Promise.reject(new WireError("RequestTooLarge"));
+    if (this.#loop.propose(data).kind === "dropped") return Promise.reject(new WireError("NoLeader"));
+    return this.#proposals.wait(requestKey(id), this.#deadlineMs()) as Promise<CommandResponse<K>>;
   }
 
   /**
@@ -306,6 +256,55 @@ export class Member {
     await this.#close();
   }
 
+  #applierPorts(): ApplierPorts {
+    const { backend, store, lessor, alarms, membership } = this;
+    return {
+      ...{ backend, store, lessor, alarms, membership },
+      header: () => this.header(),
+      nowMs: () => this.ports.clock.monotonicMs(),
+      settle: (key, outcome) => this.#proposals.settle(key, outcome),
+      applyConfChange: (change) => this.#state.node.applyConfChange(change),
+      onCompaction: () => this.compaction.start(),
+    };
+  }
+
+  #flusherOptions(): StoreFlusherOptions {
+    return {
+      backend: this.backend,
+      scheduler: this.ports.scheduler,
+      intervalMs: this.settings.backendBatchIntervalMs,
+      operationLimit: this.settings.backendBatchLimit,
+      beforeCommit: () => {
+        this.#applier.writeConsistentIndex();
+        return this.#applier.appliedIndex;
+      },
+      onFailure: (error) => this.#fail(error),
+    };
+  }
+
+  #logCompactorOptions(): LogCompactorOptions {
+    const { wal, log } = this.#state;
+    return {
+      ...{ wal, log, flusher: this.#flusher, catchUpEntries },
+      snapshotCount: this.settings.snapshotCount,
+      confState: () => this.#applier.confState,
+      onFailure: (error) => this.#fail(error),
+      onSnapshot: (index) => this.ports.log.info("saved snapshot record", { "snapshot-index": index }),
+    };
+  }
+
+  #raftLoopPorts(): RaftLoopPorts {
+    const { node, log, wal } = this.#state;
+    return {
+      ...{ node, log, wal, scheduler: this.ports.scheduler },
+      send: () => {},
+      apply: (entries) => this.#apply(entries),
+      onReadState: (context, index) => this.#barrier.onReadState(context, index),
+      onSoftState: () => this.#onSoftState(),
+      onFailure: (error) => this.#fail(error),
+    };
+  }
+
   #halt(): boolean {
     if (this.#stopped !== undefined) return false;
     this.#stopped = new WireError("Stopped");
@@ -313,6 +312,7 @@ export class Member {
     this.compaction.stop();
     this.#proposals.abandon(this.#stopped);
     this.#barrier.abandon(this.#stopped);
+    this.#releaseLeaderWaiters();
     return true;
   }
 

@@ -6,15 +6,16 @@ export type Outcome<R> = { readonly ok: true; readonly value: R } | { readonly o
 
 interface Pending<R> {
   readonly deadlineMs: number;
-  readonly settle: (outcome: Outcome<R>) => void;
+  readonly resolve: (value: R) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** The requests of this member that wait for their entry to be applied, by request key. */
 export interface Proposals<R> {
   /** How many wait. */
   readonly size: number;
-  /** Waits for the entry with this key. The promise never rejects. */
-  wait(key: number, deadlineMs: number): Promise<Outcome<R>>;
+  /** Waits for the entry with this key; resolves or rejects as it ends. */
+  wait(key: number, deadlineMs: number): Promise<R>;
   /** Ends the wait for this key; does nothing if nobody waits, as for entries of other members or earlier lives. */
   settle(key: number, outcome: Outcome<R>): void;
   /** Ends every wait whose deadline has passed. */
@@ -31,7 +32,8 @@ export function createProposals<R>(): Proposals<R> {
     const waiting = pending.get(key);
     if (waiting === undefined) return;
     pending.delete(key);
-    waiting.settle(outcome);
+    if (outcome.ok) waiting.resolve(outcome.value);
+    else waiting.reject(outcome.error);
   }
 
   return {
@@ -40,7 +42,7 @@ export function createProposals<R>(): Proposals<R> {
     },
     wait(key, deadlineMs) {
       invariant(!pending.has(key), "request keys are unique among those that wait", key);
-      return new Promise((resolve) => pending.set(key, { deadlineMs, settle: resolve }));
+      return new Promise((resolve, reject) => pending.set(key, { deadlineMs, resolve, reject }));
     },
     settle,
     expire(nowMs) {

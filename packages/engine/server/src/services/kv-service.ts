@@ -62,7 +62,8 @@ export class KvService {
 
   async put(request: PutRequest): Promise<PutResponse> {
     checkPut(request);
-    await this.#quota.admit(request.key.length + request.value.length);
+    const refused = this.#quota.admit(request.key.length + request.value.length);
+    if (refused !== undefined) await refused;
     return this.#member.propose("put", request);
   }
 
