@@ -10,6 +10,7 @@ export interface ServerCommand {
   readonly name: string;
   /** The program. */
   readonly binary: string;
+  /** Its arguments. */
   readonly args: readonly string[];
   /** Where `/health` is asked whether it serves. */
   readonly url: string;

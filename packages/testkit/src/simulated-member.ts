@@ -41,6 +41,7 @@ const defaults: MemberSettings = {
 
 /** A member on virtual time that can be crashed and started again. */
 export class SimulatedMember {
+  /** The time it lives on; nothing happens while it stands still. */
   readonly time: VirtualTime;
   readonly #options: SimulatedMemberOptions;
   #disk: SimulatedDisk;

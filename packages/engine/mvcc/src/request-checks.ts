@@ -18,21 +18,21 @@ import { type KeyInterval, KeyIntervals } from "./key-intervals.ts";
 const sortOrders: ReadonlySet<number> = new Set(Object.values(SortOrder));
 const sortTargets: ReadonlySet<number> = new Set(Object.values(SortTarget));
 
-/** @throws {@link WireError} `EmptyKey` or `InvalidSortOption` */
+/** @throws WireError `EmptyKey` or `InvalidSortOption` */
 export function checkRange(request: RangeRequest): void {
   checkKey(request.key);
   if (!sortOrders.has(request.sortOrder) || !sortTargets.has(request.sortTarget))
     throw new WireError("InvalidSortOption");
 }
 
-/** @throws {@link WireError} `EmptyKey`, `ValueProvided` or `LeaseProvided` */
+/** @throws WireError `EmptyKey`, `ValueProvided` or `LeaseProvided` */
 export function checkPut(request: PutRequest): void {
   checkKey(request.key);
   if (request.ignoreValue && request.value.length > 0) throw new WireError("ValueProvided");
   if (request.ignoreLease && request.lease !== 0n) throw new WireError("LeaseProvided");
 }
 
-/** @throws {@link WireError} `EmptyKey` */
+/** @throws WireError `EmptyKey` */
 export function checkDeleteRange(request: DeleteRangeRequest): void {
   checkKey(request.key);
 }
@@ -42,7 +42,7 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
  *
  * @param maxTxnOps - most compares, most operations if it succeeds and most if it fails; a nested transaction may
  * have as many fewer as the one around it has
- * @throws {@link WireError} `TooManyOps`, `DuplicateKey` if a key would be put twice or both put and deleted, or
+ * @throws WireError `TooManyOps`, `DuplicateKey` if a key would be put twice or both put and deleted, or
  * what the checks of its operations throw
  */
 export function checkTxn(request: TxnRequest, maxTxnOps: number): void {

@@ -73,7 +73,7 @@ export interface WatchHub {
    */
   publish(revision: number, events: readonly StoreEvent[]): void;
   /**
-   * Brings some of the watchers that are behind forward, by at most {@link syncBatchRevisions} revisions.
+   * Brings some of the watchers that are behind forward, by at most `syncBatchRevisions` revisions.
    *
    * @returns whether more work remains
    */

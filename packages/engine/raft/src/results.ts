@@ -27,6 +27,7 @@ export type DropReason =
 
 /** What was not taken, and why. */
 export interface Dropped {
+  /** Tells it from what was taken. */
   readonly kind: "dropped";
   /** Why. */
   readonly reason: DropReason;

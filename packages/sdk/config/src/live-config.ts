@@ -10,6 +10,7 @@ import {
 
 /** A value with the revision that wrote it. */
 export interface ConfigVersion<Value> {
+  /** The value, as the schema read it. */
   readonly value: Value;
   /** The revision that wrote it; for {@link PublishOptions.ifRevision}. */
   readonly revision: number;
