@@ -1,3 +1,4 @@
+export { type SyncCall, withoutSync } from "@conclave/wal";
 export { type BackEnd, type BackEndMember, backEnds } from "./back-ends.ts";
 export { type BackendUnderTest, describeBackend } from "./backend-contract.ts";
 export {
@@ -29,4 +30,3 @@ export { type DiskCall, type SimulatedDisk, type SimulatedDiskOptions, simulated
 export type { Tear } from "./simulated-file.ts";
 export { SimulatedMember, type SimulatedMemberOptions } from "./simulated-member.ts";
 export { type VirtualTime, virtualTime } from "./virtual-time.ts";
-export { type SyncCall, withoutSync } from "./without-sync.ts";

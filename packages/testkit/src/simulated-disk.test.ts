@@ -1,5 +1,5 @@
 import { equalBytes } from "@conclave/base";
-import type { File } from "@conclave/wal";
+import { type File, withoutSync } from "@conclave/wal";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fileSystemContract } from "./file-system-contract.ts";
@@ -7,7 +7,6 @@ import { seededRandom } from "./seeded-random.ts";
 import { type SimulatedDisk, simulatedDisk } from "./simulated-disk.ts";
 import type { Tear } from "./simulated-file.ts";
 import { virtualTime } from "./virtual-time.ts";
-import { withoutSync } from "./without-sync.ts";
 
 fileSystemContract("simulatedDisk()", async () => {
   const fileSystem = newDisk();

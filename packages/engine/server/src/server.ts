@@ -13,7 +13,7 @@ import { ElectionDefinition } from "@conclave/protocol/v3electionpb";
 import { LockDefinition } from "@conclave/protocol/v3lockpb";
 import { bindService, createRpcServer, type RpcServer, type ServiceBinding } from "@conclave/rpc";
 import { openLmdbBackend } from "@conclave/store-lmdb";
-import { nodeFileSystem } from "@conclave/wal";
+import { nodeFileSystem, withoutSync } from "@conclave/wal";
 import {
   dataPaths,
   effectiveQuotaBytes,
@@ -37,7 +37,6 @@ import { LockService } from "./services/lock-service.ts";
 import { MaintenanceService } from "./services/maintenance-service.ts";
 import { WatchService } from "./services/watch-service.ts";
 import { systemClock, systemRandom, systemScheduler } from "./system-ports.ts";
-import { withoutSync } from "./unsafe-file-system.ts";
 
 /** What an embedder may give beside the configuration. */
 export interface ServerOptions {

@@ -11,3 +11,4 @@ export type { WalRepair } from "./repair.ts";
 export type { Wal } from "./wal.ts";
 export type { WalErrorCode } from "./wal-error.ts";
 export { WalError } from "./wal-error.ts";
+export { type SyncCall, withoutSync } from "./without-sync.ts";

@@ -1,11 +1,12 @@
-import type { File, FileSystem } from "@conclave/wal";
+import type { File, FileSystem } from "./file-system.ts";
 
 /** The calls of a file system that make something durable. */
 export type SyncCall = "dataSync" | "sync" | "syncDirectory";
 
 /**
- * A file system of which some calls do nothing: what a program would do if its author had forgotten them. A test of
- * durability that still passes on it tests nothing.
+ * A file system of which some calls do nothing. With all of them skipped it is fast and a power failure loses acknowledged
+ * writes, which is what `--unsafe-no-fsync` asks for. With one skipped it is a program whose author had forgotten it: a
+ * test of durability that still passes tests nothing.
  *
  * @param skipped - the calls that do nothing; default: all
  */
