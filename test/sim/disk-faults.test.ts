@@ -63,6 +63,7 @@ describe("a member whose disk fails it", () => {
     await expect(put(member, "later", "x")).rejects.toMatchObject(stopped);
     await expect(member.linearizable()).rejects.toMatchObject(stopped);
     await simulated.stop();
+    expect(() => [...member.backend.scan("key")]).toThrow("an open backend is used"); // It has let go of its store.
   });
 
   test.each(faults)("has everything it acknowledged when it is started again after it $name", async ({ happen }) => {

@@ -102,6 +102,8 @@ export class Member {
   readonly #requestTimeoutMs: number;
   readonly #jobs: Timer[] = [];
   #stopped: Error | undefined;
+  #failed = false;
+  #closing: Promise<void> | undefined;
   #onFailure: ((error: unknown) => void) | undefined;
   #leaderWaiters: (() => void)[] = [];
 
@@ -240,20 +242,24 @@ export class Member {
     return this.#flusher.flush();
   }
 
-  /** Ends the member: waiting requests get `server stopped`, applied state is persisted, files are let go. */
+  /**
+   * Ends the member: waiting requests get `server stopped`, applied state is persisted, files are let go. A member that
+   * has failed persists nothing more and only lets go.
+   */
   async stop(): Promise<void> {
     const first = this.#halt();
     await this.#loop.stop();
-    if (!first) return;
-    await this.#flusher.flush();
-    await this.#close();
+    if (first) await this.#flusher.flush();
+    this.#closing ??= this.#close();
+    await this.#closing;
   }
 
   /** Ends the member as a crash would, for the simulation: nothing more is persisted. */
   async abort(): Promise<void> {
     this.#halt();
     await this.#loop.stop();
-    await this.#close();
+    this.#closing ??= this.#close();
+    await this.#closing;
   }
 
   #applierPorts(): ApplierPorts {
@@ -317,12 +323,15 @@ export class Member {
   }
 
   async #close(): Promise<void> {
-    await this.#state.wal.close();
-    await this.backend.close();
+    const closed = await Promise.allSettled([this.#state.wal.close(), this.backend.close()]);
+    const refusal = closed.find((each) => each.status === "rejected");
+    // What a failed member cannot let go of has been told with its failure.
+    if (refusal !== undefined && !this.#failed) throw refusal.reason;
   }
 
   #fail(error: unknown): void {
     if (!this.#halt()) return;
+    this.#failed = true;
     this.ports.log.error("member failed and stops", { error: error instanceof Error ? error.message : String(error) });
     this.#onFailure?.(error);
   }
