@@ -9,9 +9,11 @@ import type {
   RangeRequest,
   RangeResponse,
   RangeStreamResponse,
+  ResponseHeader,
   TxnRequest,
   TxnResponse,
 } from "@conclave/protocol/etcdserverpb";
+import type { KeyValue } from "@conclave/protocol/mvccpb";
 import type { ResponseStream } from "@conclave/rpc";
 import type { Member } from "../member.ts";
 import type { Quota } from "../quota.ts";
@@ -38,6 +40,7 @@ export class KvService {
   }
 
   async range(request: RangeRequest): Promise<RangeResponse> {
+    if (request.rangeEnd.length > 0) return this.#gather(request);
     checkRange(request);
     if (!request.serializable) await this.#member.linearizable();
     const response = withWireErrors(() => this.#member.store.range(request));
@@ -45,18 +48,38 @@ export class KvService {
     return response;
   }
 
-  /** Sends a range in slices, so that neither side ever holds all of it; the member serves others between two. */
+  /** Sends a range in slices, so that neither side ever holds all of it. */
   async rangeStream(request: RangeRequest, out: ResponseStream<RangeStreamResponse>): Promise<void> {
+    const rest = await this.#readSlices(request, async (kvs, rangeHeader) => {
+      const rangeResponse = { header: rangeHeader, kvs: [...kvs], more: false, count: 0 };
+      if (!out.write({ rangeResponse })) await out.drained();
+    });
+    out.write({ rangeResponse: { kvs: [], ...rest } });
+  }
+
+  async #gather(request: RangeRequest): Promise<RangeResponse> {
+    const gathered: KeyValue[] = [];
+    const rest = await this.#readSlices(request, (kvs) => {
+      for (const kv of kvs) gathered.push(kv);
+    });
+    return { ...rest, kvs: gathered };
+  }
+
+  /** Reads a range a slice at a time; a long one lets the member serve others between two. */
+  async #readSlices(
+    request: RangeRequest,
+    onSlice: (kvs: readonly KeyValue[], header: ResponseHeader) => void | Promise<void>,
+  ): Promise<Omit<RangeResponse, "kvs">> {
     checkRange(request);
     if (!request.serializable) await this.#member.linearizable();
     const slices = withWireErrors(() => this.#member.store.rangeSlices(request));
     const header = this.#member.header();
-    for (;;) {
+    for (let count = 1; ; count++) {
       const slice = withWireErrors(() => slices.next());
-      const part = slice.done === true ? { kvs: [], ...slice.value } : { kvs: [...slice.value], more: false, count: 0 };
-      if (!out.write({ rangeResponse: { header, ...part } })) await out.drained();
-      if (slice.done === true) return;
-      await new Promise<void>((resolve) => this.#member.ports.scheduler.atTurnEnd(resolve));
+      if (slice.done === true) return { header, ...slice.value };
+      if (slice.value.length > 0) await onSlice(slice.value, header);
+      // A short range is one slice and waits for nobody.
+      if (count > 1) await new Promise<void>((resolve) => this.#member.ports.scheduler.atTurnEnd(resolve));
     }
   }
 
