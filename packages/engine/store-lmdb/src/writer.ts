@@ -45,7 +45,8 @@ export class Writer {
     this.#worker.postMessage(request, request.kind === "write" ? [request.batch] : []);
     const reply = await answered;
     this.#worker.unref();
-    if (reply.kind === "failed") throw new StoreError("DISK", reply.message);
+    if (reply.kind !== "failed") return;
+    throw new StoreError("DISK", request.kind === "write" ? `Cannot write the store: ${reply.message}` : reply.message);
   }
 
   /** Ends the thread. */
