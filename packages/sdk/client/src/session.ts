@@ -146,6 +146,7 @@ class LeaseSession implements Session {
   #lapsed = false;
   #end: ConclaveError | undefined;
   #timer: Timer | undefined;
+  #closing: Promise<void> = Promise.resolve();
   #stopRenewing: (() => void) | undefined;
 
   constructor(made: SessionPorts, granted: Granted, marginMs: number | undefined) {
@@ -206,8 +207,13 @@ class LeaseSession implements Session {
     this.#events.emit("renewed", renewal);
   }
 
-  async close(options: CallOptions = {}): Promise<void> {
-    if (this.#end !== undefined) return;
+  close(options: CallOptions = {}): Promise<void> {
+    // Whoever closes it again waits for the revoke that is under way: only then its keys are gone.
+    if (this.#end === undefined) this.#closing = this.#revoke(options);
+    return this.#closing;
+  }
+
+  async #revoke(options: CallOptions): Promise<void> {
     this.#finish(new ConclaveError("CLOSED", `The session of lease ${this.lease.toString(16)} was closed`));
     try {
       await this.#made.leases.revoke(this.lease, options);
