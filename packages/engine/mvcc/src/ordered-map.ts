@@ -50,8 +50,6 @@ export type Visitor<V> = (key: string, value: V) => boolean;
 export class OrderedMap<V> {
   #root: Node<V> = new Leaf<V>([], []);
   #size = 0;
-  /** The branches of the last descent, each with the child taken. */
-  readonly #trail: Step<V>[] = [];
 
   /** Number of entries. */
   get size(): number {
@@ -60,15 +58,14 @@ export class OrderedMap<V> {
 
   /** The value of a key. */
   get(key: string): V | undefined {
-    let node = this.#root;
-    while (node instanceof Branch) node = childAt(node, childIndex(node, key));
-    const at = lowerBound(node.keys, key);
-    return node.keys[at] === key ? node.values[at] : undefined;
+    const leaf = this.#leafOf(key);
+    const at = lowerBound(leaf.keys, key);
+    return leaf.keys[at] === key ? leaf.values[at] : undefined;
   }
 
   /** Sets the value of a key, new or not. */
   set(key: string, value: V): void {
-    const leaf = this.#descend(key);
+    const leaf = this.#leafOf(key);
     const at = lowerBound(leaf.keys, key);
     if (leaf.keys[at] === key) leaf.values[at] = value;
     else this.#insert(leaf, at, key, value);
@@ -76,7 +73,7 @@ export class OrderedMap<V> {
 
   /** The value of a key; if there is none, the one made by `create`, which is set. */
   getOrInsert(key: string, create: () => V): V {
-    const leaf = this.#descend(key);
+    const leaf = this.#leafOf(key);
     const at = lowerBound(leaf.keys, key);
     if (leaf.keys[at] === key) return leaf.values[at] as V;
     const value = create();
@@ -100,34 +97,45 @@ export class OrderedMap<V> {
     visitNode(this.#root, start, end, visit);
   }
 
-  /** Goes down to the leaf that holds a key or would, leaving a trail for {@link OrderedMap.#insert}. */
-  #descend(key: string): Leaf<V> {
-    this.#trail.length = 0;
+  /** The leaf that holds a key or would. */
+  #leafOf(key: string): Leaf<V> {
     let node = this.#root;
-    while (node instanceof Branch) {
-      const at = childIndex(node, key);
-      this.#trail.push({ branch: node, at });
-      node = childAt(node, at);
-    }
+    while (node instanceof Branch) node = childAt(node, childIndex(node, key));
     return node;
   }
 
-  /** Inserts into the leaf just descended to, and splits what overflows on the way back up. */
   #insert(leaf: Leaf<V>, at: number, key: string, value: V): void {
     this.#size++;
     insertAt(leaf.keys, at, key);
     insertAt(leaf.values, at, value);
-    let split = leaf.keys.length > maxEntries ? splitLeaf(leaf, at) : undefined;
+    if (leaf.keys.length > maxEntries) this.#hang(splitLeaf(leaf, at), this.#pathTo(key));
+  }
+
+  /** The way to the leaf of a key. Few insertions need it, so it is not noted on the way down. */
+  #pathTo(key: string): Step<V>[] {
+    const path: Step<V>[] = [];
+    let node = this.#root;
+    while (node instanceof Branch) {
+      const at = childIndex(node, key);
+      path.push({ branch: node, at });
+      node = childAt(node, at);
+    }
+    return path;
+  }
+
+  /** Hangs the right half of a split leaf into the branch above, and splits what overflows on the way up. */
+  #hang(leafSplit: Split<V>, path: Step<V>[]): void {
+    let split: Split<V> | undefined = leafSplit;
     while (split !== undefined) {
-      const step = this.#trail.pop();
+      const step = path.pop();
       if (step === undefined) {
         this.#root = new Branch([split.separator], [this.#root, split.right]);
         return;
       }
-      const { branch, at: child } = step;
-      insertAt(branch.separators, child, split.separator);
-      insertAt(branch.children, child + 1, split.right);
-      split = branch.children.length > maxEntries ? splitBranch(branch, child) : undefined;
+      const { branch, at } = step;
+      insertAt(branch.separators, at, split.separator);
+      insertAt(branch.children, at + 1, split.right);
+      split = branch.children.length > maxEntries ? splitBranch(branch, at) : undefined;
     }
   }
 
