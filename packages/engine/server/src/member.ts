@@ -29,17 +29,23 @@ import { WatchFeed } from "./watch-feed.ts";
 
 /** The world a member lives in. */
 export interface MemberPorts {
+  /** Tells the time. */
   readonly clock: Clock;
+  /** Runs what is to happen later. */
   readonly scheduler: Scheduler;
+  /** Draws election timeouts and lease ids. */
   readonly random: Random;
+  /** Holds the write-ahead log. */
   readonly fileSystem: FileSystem;
   /** Opens the store at a path. */
   readonly openBackend: (path: string) => Promise<Backend>;
+  /** Takes the log lines. */
   readonly log: Log;
 }
 
 /** What a member is told. Defaults belong to the configuration: what is optional here is for tests. */
 export interface MemberSettings {
+  /** Human-readable name, published to the cluster. */
   readonly name: string;
   /** Directory of the member's state. */
   readonly memberDir: string;
@@ -47,10 +53,15 @@ export interface MemberSettings {
   readonly walDir: string;
   /** Size in bytes at which a segment of the write-ahead log ends; default: etcd's 64 000 000. */
   readonly walSegmentBytes?: number;
+  /** URLs that other members reach it at; the id of a new member follows from them. */
   readonly peerUrls: readonly string[];
+  /** URLs that clients reach it at, published to the cluster. */
   readonly clientUrls: readonly string[];
+  /** Tells clusters apart that are founded alike. */
   readonly clusterToken: string;
+  /** Time of one tick. */
   readonly heartbeatIntervalMs: number;
+  /** Time without a leader before an election; all members must share it. */
   readonly electionTimeoutMs: number;
   /** Applied entries between two snapshot records in the log. */
   readonly snapshotCount: number;
@@ -79,16 +90,27 @@ const deadlineCheckMs = 250;
 
 /** A running member. */
 export class Member {
+  /** Its id, fixed for life. */
   readonly id: bigint;
+  /** The id of its cluster. */
   readonly clusterId: bigint;
+  /** What it was told. */
   readonly settings: MemberSettings;
+  /** The world it lives in. */
   readonly ports: MemberPorts;
+  /** Keys and their history, as of the applied log. */
   readonly store: MvccStore;
+  /** Leases, as of the applied log. */
   readonly lessor: Lessor;
+  /** Alarms, as of the applied log. */
   readonly alarms: Alarms;
+  /** The members of the cluster, as of the applied log. */
   readonly membership: Membership;
+  /** What all of these are kept in. */
   readonly backend: Backend;
+  /** Deletes compacted revisions in the background. */
   readonly compaction: CompactionJob;
+  /** Brings the events of commits to watchers. */
   readonly watchFeed: WatchFeed;
 
   readonly #state: MemberState;
