@@ -171,9 +171,9 @@ describe("unary()", () => {
   });
 
   test("waits for an answer as long as the caller does", async () => {
-    const patient = createGrpcTransport({ connectTimeoutMs: 50 });
+    const patient = createGrpcTransport({ connectTimeoutMs: 1_000 });
     cleanups.push(() => patient.close());
-    const endpoint = await serve({ unary: (call, answer) => void setTimeout(() => answer(null, call.request), 150) });
+    const endpoint = await serve({ unary: (call, answer) => void setTimeout(() => answer(null, call.request), 1_200) });
     expect(await patient.unary(callTo(endpoint))).toHaveLength(3);
   });
 

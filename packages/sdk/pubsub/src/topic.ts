@@ -161,7 +161,14 @@ class KeyedTopic<Message> implements Topic<Message> {
     position: Promise<number>,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Delivery<Message>, void, undefined> {
-    yield* this.#log.after(await position, signal);
+    let start: number;
+    try {
+      start = await position;
+    } catch (error) {
+      if (signal?.aborted === true) return;
+      throw error;
+    }
+    yield* this.#log.after(start, signal);
   }
 
   #newId(): string {
