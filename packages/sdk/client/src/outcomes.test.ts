@@ -152,6 +152,15 @@ describe("T18: a mutation", () => {
     expect(time.monotonicMs()).toBeLessThan(300);
   });
 
+  test("whose time ends while it waits for a connection ends with the real error before that", async () => {
+    const { client, time, network } = scripted([unsent], { members: 1 });
+    const failing = failureOf(client.put("k", "v", { timeoutMs: 5_000 }));
+    await time.settle();
+    network.reachability.set("m1:1", "cut off");
+    await time.advance(5_000);
+    expect(await failing).toMatchObject({ code: "UNAVAILABLE", message: unsent.message, maybeApplied: false });
+  });
+
   test("called idempotent is made again whatever happened", async () => {
     const { client, time, network } = scripted([connectionLost(), wireFailure("Timeout"), putAnswer]);
     expect((await time.complete(client.put("k", "v", { idempotent: true }))).revision).toBe(7);

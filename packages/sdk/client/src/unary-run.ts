@@ -127,7 +127,7 @@ class UnaryRun<Request, Response> {
       return response;
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
-      if (this.#scope.end !== undefined) throw this.#endError(this.#plan.effect !== "read" && error.sent);
+      if (this.#scope.end !== undefined) throw this.#endError(error.sent);
       throw this.#onFailure(tryScope?.end === "timeout" ? silent(error, timeoutMs) : error, endpoint);
     }
   }
@@ -209,11 +209,14 @@ class UnaryRun<Request, Response> {
   /**
    * The error now that the time is up, or the caller or the client's owner wants no more.
    *
-   * @param sent - whether a mutation was under way
+   * @param sent - whether a try was under way that may have reached a member
    */
   #endError(sent: boolean): ConclaveError {
-    if (sent) this.#maybeApplied = true;
+    if (sent && this.#plan.effect !== "read") this.#maybeApplied = true;
     const ended = this.#scope.error(this.#method.name);
+    // A try that never left tells nothing new: the error before it is the one to show.
+    if (ended.code === "TIMEOUT" && !sent && !this.#maybeApplied && this.#lastError !== undefined)
+      return this.#lastError;
     if (ended.code === "TIMEOUT" && this.#maybeApplied) return this.#unknownOutcome(ended);
     return new ConclaveError(ended.code, ended.message, {
       cause: ended.code === "ABORTED" ? ended.cause : this.#lastError,

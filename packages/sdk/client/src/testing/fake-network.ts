@@ -94,8 +94,8 @@ export interface FakeMember {
   stream(stream: FakeStream): void;
 }
 
-/** How the network treats a member. */
-export type Reachability = "up" | "refuses" | "silent";
+/** How the network treats a member: a silent one takes what is sent, one that is cut off not even that. */
+export type Reachability = "up" | "refuses" | "silent" | "cut off";
 
 /** The error of a connection that broke. */
 export function connectionLost(): TransportError {
@@ -120,7 +120,8 @@ export class FakeNetwork implements ClientTransport {
       state === "up" ? Promise.resolve(this.#member(call.endpoint).unary(call)) : new Promise<never>(() => {});
     return await new Promise((resolve, reject) => {
       answer.then(resolve, reject);
-      onAbort(call.signal, () => reject(new TransportError(GrpcStatus.Canceled, "canceled")));
+      const sent = state !== "cut off";
+      onAbort(call.signal, () => reject(new TransportError(GrpcStatus.Canceled, "canceled", { sent })));
     });
   }
 
