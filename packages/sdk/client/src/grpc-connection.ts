@@ -1,57 +1,83 @@
 import { GrpcStatus } from "@conclave/protocol";
 import { type Client, connectivityState as State } from "@grpc/grpc-js";
-import { onAbort } from "./on-abort.ts";
 import { TransportError } from "./transport.ts";
 
 /** The channel of a client. */
 export type Channel = ReturnType<Client["getChannel"]>;
 
-/** How long to wait for a connection. */
-export interface ConnectionWait {
-  /** Ends the wait. */
-  readonly signal: AbortSignal;
-  /** Most time to wait, in milliseconds. */
-  readonly timeoutMs: number;
-}
+/** Notes for as long as a channel lives when it is connected. */
+export class ConnectionTracker {
+  readonly #channel: Channel;
+  #state: State;
+  #timesUp = 0;
 
-/** Whether a call made now would wait for a connection, rather than go out or fail at once. */
-export function isConnecting(channel: Channel): boolean {
-  const state = channel.getConnectivityState(true);
-  return state === State.IDLE || state === State.CONNECTING;
-}
+  /** @param channel - a new one, or one that is not tracked yet */
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    this.#state = channel.getConnectivityState(false);
+    this.#watch();
+  }
 
-/**
- * Resolves when a call would go out or fail at once. A call that is only made then, and is not made when this
- * rejects, has provably not been sent in the second case.
- *
- * @throws TransportError that nothing was sent, if the signal aborts or the time passes first
- */
-export async function connectionAttempted(channel: Channel, wait: ConnectionWait): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_resolve, reject) => {
-    const message = `no connection within ${wait.timeoutMs} ms`;
-    timer = setTimeout(() => reject(unsent(GrpcStatus.Unavailable, message)), wait.timeoutMs);
-  });
-  let unlisten: () => void = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    unlisten = onAbort(wait.signal, () => reject(unsent(GrpcStatus.Canceled, "canceled before it was sent")));
-  });
-  try {
-    while (isConnecting(channel)) await Promise.race([stateChange(channel), over, aborted]);
-  } finally {
-    clearTimeout(timer);
-    unlisten();
+  /**
+   * Begins to note whether the channel is connected, be it ever so briefly.
+   *
+   * @returns says whether it has been: if not, no call made since can have been sent
+   */
+  begin(): () => boolean {
+    const timesBefore = this.#state === State.READY ? this.#timesUp - 1 : this.#timesUp;
+    return () => this.#timesUp > timesBefore;
+  }
+
+  #watch(): void {
+    // Without a deadline, which would keep the process alive.
+    this.#channel.watchConnectivityState(this.#state, Number.POSITIVE_INFINITY, () => {
+      this.#state = this.#channel.getConnectivityState(false);
+      if (this.#state === State.READY) this.#timesUp++;
+      if (this.#state !== State.SHUTDOWN) this.#watch();
+    });
   }
 }
 
-function stateChange(channel: Channel): Promise<void> {
-  return new Promise((resolve) => {
-    // Without a deadline of its own, which would keep the process alive: the caller has one.
-    channel.watchConnectivityState(channel.getConnectivityState(false), Number.POSITIVE_INFINITY, () => resolve());
-  });
-}
-
-/** The error of a call that was not made. */
+/** The error of a call that was not sent. */
 export function unsent(status: GrpcStatus, message: string): TransportError {
   return new TransportError(status, message, { sent: false });
+}
+
+/** A running call, as far as its connection is concerned. */
+export interface CallConnection {
+  /** What the transport says of an error that the call ended with. */
+  errorOf(error: { readonly code: number; readonly details: string } | null): TransportError;
+  /** The call is over. */
+  stop(): void;
+}
+
+/**
+ * Watches over the connection of a call that is about to be made, and cancels the call if there is none in time.
+ *
+ * @param tracker - tracks the channel of the call
+ * @param options - `timeoutMs`: how long to wait for a connection; `cancel`: cancels the call
+ */
+export function overseeConnection(
+  tracker: ConnectionTracker,
+  { timeoutMs, cancel }: { readonly timeoutMs: number; readonly cancel: () => void },
+): CallConnection {
+  const wasUp = tracker.begin();
+  let late: TransportError | undefined;
+  const giveUp = () => {
+    if (wasUp()) return;
+    late = unsent(GrpcStatus.Unavailable, `no connection within ${timeoutMs} ms`);
+    cancel();
+  };
+  const timer = wasUp() ? undefined : setTimeout(giveUp, timeoutMs);
+  return {
+    errorOf(error) {
+      if (late !== undefined) return late;
+      if (error === null) return new TransportError(GrpcStatus.Internal, "no response");
+      const status = error.code as GrpcStatus;
+      // What a channel says that has failed to connect, and only then.
+      const refused = status === GrpcStatus.Unavailable && error.details.startsWith("No connection established");
+      return new TransportError(status, error.details, { cause: error, sent: wasUp() && !refused });
+    },
+    stop: () => clearTimeout(timer),
+  };
 }

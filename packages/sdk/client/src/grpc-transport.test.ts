@@ -154,6 +154,19 @@ describe("unary()", () => {
     expect(await failure).toMatchObject({ status: GrpcStatus.Canceled, sent: false });
   });
 
+  test("knows that nothing was sent while a connection is tried again and again", async () => {
+    const made = transport();
+    const endpoint = await nowhere();
+    await failureOf(made.unary(callTo(endpoint)));
+    for (let n = 0; n < 20; n++) {
+      const controller = new AbortController();
+      const failure = failureOf(made.unary(callTo(endpoint, { signal: controller.signal })));
+      // At any moment of the channel's own backoff.
+      setTimeout(() => controller.abort(), n * 7);
+      expect((await failure).sent).toBe(false);
+    }
+  });
+
   test("waits for a connection no longer than it may, and nothing was sent", async () => {
     const impatient = createGrpcTransport({ connectTimeoutMs: 50 });
     cleanups.push(() => impatient.close());
@@ -197,7 +210,7 @@ describe("unary()", () => {
     const failure = failureOf(made.unary(callTo(await serveSilence())));
     await new Promise((resolve) => setImmediate(resolve));
     made.close();
-    expect(await failure).toMatchObject({ sent: false, message: "the transport is closed" });
+    expect(await failure).toMatchObject({ status: GrpcStatus.Unavailable, sent: false });
   });
 
   test("knows that nothing was sent with a signal that had aborted", async () => {

@@ -10,16 +10,16 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
-import { connectionAttempted, isConnecting, unsent } from "./grpc-connection.ts";
+import { ConnectionTracker, overseeConnection, unsent } from "./grpc-connection.ts";
 import { onAbort } from "./on-abort.ts";
-import {
-  type CallMetadata,
-  type ClientStream,
-  type ClientTransport,
-  type StreamCall,
-  type StreamSink,
+import type {
+  CallMetadata,
+  ClientStream,
+  ClientTransport,
+  StreamCall,
+  StreamSink,
   TransportError,
-  type UnaryCall,
+  UnaryCall,
 } from "./transport.ts";
 
 /** How connections are encrypted. */
@@ -63,39 +63,41 @@ export interface GrpcTransportOptions {
 
 const connectTimeoutMsDefault = 3_000;
 
+/** What leads to one member. */
+interface Connection {
+  readonly client: Client;
+  readonly tracker: ConnectionTracker;
+  readonly connectTimeoutMs: number;
+}
+
 /** Makes the transport that speaks gRPC. Connections are made on first use. */
 export function createGrpcTransport(options: GrpcTransportOptions = {}): ClientTransport {
   const { tls = {}, connectTimeoutMs = connectTimeoutMsDefault } = options;
-  const clients = new Map<string, Client>();
+  const connections = new Map<string, Connection>();
   let closed = false;
-  const clientOf = (text: string): Client => {
-    const known = clients.get(text);
+  const connectionTo = (text: string): Connection => {
+    const known = connections.get(text);
     if (known !== undefined) return known;
-    const client = connectTo(parseEndpoint(text), tls);
-    clients.set(text, client);
-    return client;
+    const client = createChannel(parseEndpoint(text), tls);
+    const connection = { client, tracker: new ConnectionTracker(client.getChannel()), connectTimeoutMs };
+    connections.set(text, connection);
+    return connection;
   };
   return {
     async unary(call) {
       if (call.signal.aborted) throw unsent(GrpcStatus.Canceled, "canceled before it was sent");
       if (closed) throw transportClosed();
-      const client = clientOf(call.endpoint);
-      const channel = client.getChannel();
-      if (isConnecting(channel)) {
-        await connectionAttempted(channel, { signal: call.signal, timeoutMs: connectTimeoutMs });
-        if (closed) throw transportClosed();
-      }
-      return await unary(client, call);
+      return await unary(connectionTo(call.endpoint), call);
     },
     stream(call, sink) {
-      if (!closed) return openStream(clientOf(call.endpoint), call, { sink, connectTimeoutMs });
+      if (!closed) return openStream(connectionTo(call.endpoint), call, sink);
       queueMicrotask(() => sink.onEnd(transportClosed()));
       return deadStream;
     },
     close() {
       closed = true;
-      for (const client of clients.values()) client.close();
-      clients.clear();
+      for (const { client } of connections.values()) client.close();
+      connections.clear();
     },
   };
 }
@@ -110,7 +112,7 @@ const deadStream: ClientStream = {
   resume() {},
 };
 
-function connectTo(endpoint: Endpoint, tls: TlsOptions): Client {
+function createChannel(endpoint: Endpoint, tls: TlsOptions): Client {
   const security = endpoint.tls
     ? credentials.createSsl(optionalBuffer(tls.ca), optionalBuffer(tls.key), optionalBuffer(tls.cert))
     : credentials.createInsecure();
@@ -125,8 +127,10 @@ function optionalBuffer(bytes: Uint8Array | undefined): Buffer | null {
   return bytes === undefined ? null : asBuffer(bytes);
 }
 
-function unary(client: Client, call: UnaryCall): Promise<Uint8Array> {
+function unary({ client, tracker, connectTimeoutMs }: Connection, call: UnaryCall): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
+    const cancel = () => running.cancel();
+    const connection = overseeConnection(tracker, { timeoutMs: connectTimeoutMs, cancel });
     const running = client.makeUnaryRequest(
       call.path,
       asBuffer,
@@ -136,19 +140,22 @@ function unary(client: Client, call: UnaryCall): Promise<Uint8Array> {
       Number.isFinite(call.timeoutMs) ? { deadline: Date.now() + call.timeoutMs } : {},
       (error, response) => {
         unlisten();
-        if (error !== null || response === undefined) reject(toTransportError(error));
+        connection.stop();
+        if (error !== null || response === undefined) reject(connection.errorOf(error));
         else resolve(response);
       },
     );
-    const unlisten = onAbort(call.signal, () => running.cancel());
+    const unlisten = onAbort(call.signal, cancel);
   });
 }
 
 function openStream(
-  client: Client,
+  { client, tracker, connectTimeoutMs }: Connection,
   call: StreamCall,
-  { sink, connectTimeoutMs }: { readonly sink: StreamSink; readonly connectTimeoutMs: number },
+  sink: StreamSink,
 ): ClientStream {
+  const cancel = () => stream.cancel();
+  const connection = overseeConnection(tracker, { timeoutMs: connectTimeoutMs, cancel });
   const stream: ClientDuplexStream<Uint8Array, Uint8Array> = client.makeBidiStreamRequest(
     call.path,
     asBuffer,
@@ -157,20 +164,15 @@ function openStream(
   );
   let over = false;
   const finish = (error: TransportError | undefined) => {
-    clearTimeout(connectTimer);
+    connection.stop();
     if (over) return;
     over = true;
     sink.onEnd(error);
   };
-  const connectTimer = setTimeout(() => {
-    if (!isConnecting(client.getChannel())) return;
-    finish(unsent(GrpcStatus.Unavailable, `no connection within ${connectTimeoutMs} ms`));
-    stream.cancel();
-  }, connectTimeoutMs);
   stream.on("data", (message: Uint8Array) => {
     if (!over) sink.onMessage(message);
   });
-  stream.on("error", (error: ServiceError) => finish(toTransportError(error)));
+  stream.on("error", (error: ServiceError) => finish(connection.errorOf(error)));
   stream.on("end", () => finish(undefined));
   return {
     write(message) {
@@ -179,7 +181,7 @@ function openStream(
     halfClose: () => stream.end(),
     cancel() {
       over = true;
-      clearTimeout(connectTimer);
+      connection.stop();
       stream.cancel();
       // What was paused would keep the end of the stream, and with it the call, in its buffer.
       stream.resume();
@@ -198,12 +200,4 @@ function toMetadata(entries: CallMetadata): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
   return metadata;
-}
-
-function toTransportError(error: ServiceError | null): TransportError {
-  if (error === null) return new TransportError(GrpcStatus.Internal, "no response");
-  const status = error.code as number as GrpcStatus;
-  // What a channel says that has failed to connect, and only then.
-  const refused = status === GrpcStatus.Unavailable && error.details.startsWith("No connection established");
-  return new TransportError(status, error.details, { cause: error, sent: !refused });
 }
