@@ -526,7 +526,7 @@ describe.each(backEnds())("the client against $name", ({ absent, start }) => {
 
     describe("connections", () => {
       test("connect() says when nobody is there", async () => {
-        const failure = await connect({ endpoints: "127.0.0.1:1", timeoutMs: 500 }).catch((error: unknown) => error);
+        const failure = await connect({ endpoints: "127.0.0.1:1", timeoutMs: 3_000 }).catch((error: unknown) => error);
         if (!isConclaveError(failure)) throw failure;
         expect(failure.code).toBe("UNAVAILABLE");
         expect(failure.message).toContain("ECONNREFUSED");

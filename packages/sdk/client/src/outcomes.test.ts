@@ -161,6 +161,15 @@ describe("T18: a mutation", () => {
     expect(await failing).toMatchObject({ code: "UNAVAILABLE", message: unsent.message, maybeApplied: false });
   });
 
+  test("that the transport itself gave up before it left ends with the real error before that", async () => {
+    const late = new TransportError(GrpcStatus.DeadlineExceeded, "Deadline exceeded: waiting for LB pick", {
+      sent: false,
+    });
+    const { client, time } = scripted([unsent, late]);
+    const failure = await failureOf(time.complete(client.put("k", "v")));
+    expect(failure).toMatchObject({ code: "UNAVAILABLE", message: unsent.message, maybeApplied: false });
+  });
+
   test("called idempotent is made again whatever happened", async () => {
     const { client, time, network } = scripted([connectionLost(), wireFailure("Timeout"), putAnswer]);
     expect((await time.complete(client.put("k", "v", { idempotent: true }))).revision).toBe(7);

@@ -191,9 +191,10 @@ class UnaryRun<Request, Response> {
     if (mutates && kind.maybeApplied) this.#maybeApplied = true;
     this.#mayRetry = kind.transient && (this.#plan.effect !== "mutation" || !kind.maybeApplied);
     const plain = this.#plainError(kind, error);
-    this.#lastError = plain;
+    // A try that ran out of time before it left tells nothing new: the error before it is the one to show.
+    if (this.#lastError === undefined || error.sent || kind.code !== "TIMEOUT") this.#lastError = plain;
     const fateUnknown = mutates && (kind.maybeApplied || (kind.transient && this.#maybeApplied));
-    return fateUnknown ? this.#unknownOutcome(plain) : plain;
+    return fateUnknown ? this.#unknownOutcome(this.#lastError) : this.#lastError;
   }
 
   #plainError(kind: FailureKind, error: TransportError): ConclaveError {
@@ -214,7 +215,6 @@ class UnaryRun<Request, Response> {
   #endError(sent: boolean): ConclaveError {
     if (sent && this.#plan.effect !== "read") this.#maybeApplied = true;
     const ended = this.#scope.error(this.#method.name);
-    // A try that never left tells nothing new: the error before it is the one to show.
     if (ended.code === "TIMEOUT" && !sent && !this.#maybeApplied && this.#lastError !== undefined)
       return this.#lastError;
     if (ended.code === "TIMEOUT" && this.#maybeApplied) return this.#unknownOutcome(ended);
