@@ -57,8 +57,9 @@ export class WatchAssembler {
   *accept(response: WatchResponse): Generator<WatchStep, void, void> {
     const revision = response.header?.revision ?? 0;
     if (response.created && !response.canceled) {
-      this.#cursor ??= revision;
-      yield { kind: "created", revision: this.#cursor };
+      // What came before a watch from now on stood is none of its business.
+      if (this.#cursor === undefined) this.restart(revision);
+      yield { kind: "created", revision: this.#cursor ?? revision };
     }
     yield* this.#acceptEvents(response);
     if (response.canceled) {
