@@ -7,7 +7,7 @@ import ts from "typescript";
 
 const foundation = ["base", "protocol"];
 const pure = ["raft", "mvcc", "lease", "auth"];
-const adapters = ["rpc", "wal", "store-lmdb", "peer"];
+const adapters = ["rpc", "wal", "store-lmdb", "peer", "snapshot"];
 const recipes = ["registry", "lock", "election", "config", "pubsub", "recipes"];
 const everything = [...foundation, ...pure, ...adapters, "server", "client", ...recipes];
 /** For each package, the packages of the house that it may import. */

@@ -1,0 +1,1 @@
+export type { DatabaseEntry } from "./database-entry.ts";
