@@ -1,7 +1,7 @@
 /** @module What every backend must do, as a suite that each of them runs. */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Backend, type BackendScan, utf8, utf8Text } from "@conclave/base";
+import { type Backend, type BackendScan, type BackendView, type Bucket, utf8, utf8Text } from "@conclave/base";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
@@ -90,6 +90,9 @@ export function describeBackend(name: string, create: () => Promise<BackendUnder
     describe("get", () => describeGet(bench));
     describe("scan", () => describeScan(bench));
     describe("commit", () => describeCommit(bench));
+    describe("openView", () => describeView(bench));
+    describe("replace", () => describeReplace(bench));
+    describe("replace, interrupted", () => describeBrokenReplace(bench));
     describe("close", () => describeClose(bench));
     describe("size and defragment", () => describeSize(bench));
     it("behaves like a sorted map of which crashes keep what was committed", () => behavesLikeModel(bench), 60_000);
@@ -291,6 +294,220 @@ function describeCommit(bench: Bench): void {
     await bench.backend.commit();
     await bench.backend.commit();
     expect(bench.keys()).toEqual([]);
+  });
+}
+
+function describeView(bench: Bench): void {
+  const keysOf = (view: BackendView) => [...view.scan("key")].map(([key]) => utf8Text(key));
+
+  it("shows what is committed and nothing that is buffered", async () => {
+    await bench.commitKeys("a", "b");
+    bench.put("c", "buffered");
+    bench.delete("a");
+    const view = bench.backend.openView();
+    expect(keysOf(view)).toEqual(["a", "b"]);
+    expect(text(view.get("key", utf8("a")))).toBe("a");
+    expect(view.get("key", utf8("c"))).toBeUndefined();
+    view.close();
+  });
+
+  it("stays as it was while commits go on, also in the middle of a scan", async () => {
+    const keys = numberedKeys(2_000);
+    await bench.commitKeys(...keys);
+    const view = bench.backend.openView();
+    const seen: string[] = [];
+    for (const [key] of view.scan("key")) {
+      seen.push(utf8Text(key));
+      if (seen.length % 500 !== 1) continue;
+      for (const later of keys.slice(seen.length, seen.length + 300)) bench.delete(later);
+      await bench.commitKeys(`new ${seen.length}`);
+      await nextTurn();
+    }
+    expect(seen).toEqual(keys);
+    expect(view.get("key", utf8("new 1"))).toBeUndefined();
+    expect(bench.get("new 1")).toBe("new 1");
+    view.close();
+  });
+
+  it("shows the last commit each time one is opened, however soon after a read or commit", async () => {
+    for (const key of numberedKeys(30)) {
+      bench.get("none");
+      const before = bench.backend.openView();
+      await bench.commitKeys(key);
+      bench.get("none");
+      const after = bench.backend.openView();
+      expect(before.get("key", utf8(key))).toBeUndefined();
+      expect(text(after.get("key", utf8(key)))).toBe(key);
+      before.close();
+      after.close();
+    }
+  });
+
+  it("cannot be read once it is closed, which leaves other views and the store alone", async () => {
+    await bench.commitKeys("a");
+    const [first, second] = [bench.backend.openView(), bench.backend.openView()];
+    first.close();
+    first.close();
+    expect(() => first.get("key", utf8("a"))).toThrow();
+    expect(() => [...first.scan("key")]).toThrow();
+    expect(keysOf(second)).toEqual(["a"]);
+    expect(bench.keys()).toEqual(["a"]);
+    second.close();
+  });
+
+  it("ends with the store", async () => {
+    await bench.commitKeys("a");
+    const view = bench.backend.openView();
+    await bench.reopen();
+    expect(() => view.get("key", utf8("a"))).toThrow();
+    expect(bench.keys()).toEqual(["a"]);
+    view.close();
+  });
+}
+
+type ReplacementEntry = readonly [bucket: Bucket, key: Uint8Array, value: Uint8Array];
+
+function entriesOf(...keys: readonly string[]): ReplacementEntry[] {
+  return keys.map((key) => ["key", utf8(key), utf8(`new ${key}`)]);
+}
+
+const appliedIndex: ReplacementEntry = ["meta", utf8("consistent_index"), utf8("9")];
+
+async function* stream(entries: Iterable<ReplacementEntry>): AsyncGenerator<ReplacementEntry> {
+  yield* entries;
+}
+
+/** Entries that end in a wait for ever; the promise resolves once they have all been taken. */
+function endless(entries: Iterable<ReplacementEntry>): [AsyncGenerator<ReplacementEntry>, Promise<void>] {
+  let resolveTaken = () => {};
+  const taken = new Promise<void>((resolve) => {
+    resolveTaken = resolve;
+  });
+  async function* wait(): AsyncGenerator<ReplacementEntry> {
+    yield* entries;
+    resolveTaken();
+    await new Promise(() => {});
+  }
+  return [wait(), taken];
+}
+
+function appliedIndexOf(bench: Bench): string | undefined {
+  return text(bench.backend.get("meta", utf8("consistent_index")));
+}
+
+/** Commits the keys "a" and "b" and an applied index. */
+function commitIndex(bench: Bench, index: string): Promise<void> {
+  bench.backend.put("meta", utf8("consistent_index"), utf8(index));
+  return bench.commitKeys("a", "b");
+}
+
+function describeReplace(bench: Bench): void {
+  const meta = () => appliedIndexOf(bench);
+
+  it("leaves nothing but the entries: neither what was durable nor what was buffered", async () => {
+    await commitIndex(bench, "3");
+    bench.backend.put("lease", utf8("l"), utf8("1"));
+    const committing = bench.backend.commit();
+    bench.put("c", "buffered");
+    await bench.backend.replace(stream([...entriesOf("b", "x"), appliedIndex]));
+    await committing;
+    for (const _ of ["at once", "after a crash"]) {
+      expect(bench.entries()).toEqual([
+        ["b", "new b"],
+        ["x", "new x"],
+      ]);
+      expect(bench.backend.get("lease", utf8("l"))).toBeUndefined();
+      expect(meta()).toBe("9");
+      expect(bench.backend.pending.operations).toBe(0);
+      await bench.restartAfterCrash();
+    }
+  });
+
+  it("takes writes and commits again afterwards", async () => {
+    await bench.backend.replace(stream(entriesOf("b")));
+    await bench.commitKeys("c");
+    bench.delete("b");
+    await bench.backend.commit();
+    await bench.restartAfterCrash();
+    expect(bench.entries()).toEqual([["c", "c"]]);
+  });
+
+  it("empties the store if there are no entries", async () => {
+    await commitIndex(bench, "3");
+    await bench.backend.replace(stream([]));
+    expect(bench.keys()).toEqual([]);
+    expect(meta()).toBeUndefined();
+  });
+
+  it("leaves the content before it readable until it is done, buffered writes included, and refuses writes", async () => {
+    await commitIndex(bench, "3");
+    bench.put("c", "buffered");
+    let checked = 0;
+    async function* watched(): AsyncGenerator<ReplacementEntry> {
+      for (const entry of [appliedIndex, ...entriesOf(...numberedKeys(9_000))]) {
+        yield entry;
+        if (checked++ % 3_000 !== 0) continue;
+        await nextTurn();
+        expect(bench.keys()).toEqual(["a", "b", "c"]);
+        expect(meta()).toBe("3");
+        const view = bench.backend.openView();
+        expect([...view.scan("key")]).toHaveLength(2);
+        view.close();
+        expect(() => bench.put("d", "refused")).toThrow();
+        expect(() => bench.delete("a")).toThrow();
+      }
+    }
+    await bench.backend.replace(watched());
+    expect(checked).toBe(9_001);
+    expect(bench.keys()).toHaveLength(9_000);
+  });
+
+  it("leaves open views alone", async () => {
+    await commitIndex(bench, "3");
+    const view = bench.backend.openView();
+    await bench.backend.replace(stream(entriesOf(...numberedKeys(5_000))));
+    await bench.commitKeys("z");
+    expect([...view.scan("key")].map(([key]) => utf8Text(key))).toEqual(["a", "b"]);
+    expect(text(view.get("meta", utf8("consistent_index")))).toBe("3");
+    view.close();
+  });
+}
+
+function describeBrokenReplace(bench: Bench): void {
+  const meta = () => appliedIndexOf(bench);
+
+  it.each([0, 1, 5_000])("leaves no applied index if a crash comes after %i entries", async (count) => {
+    await commitIndex(bench, "3");
+    const [entries, taken] = endless([appliedIndex, ...entriesOf(...numberedKeys(count))]);
+    const replaced = bench.backend.replace(entries).catch(() => {});
+    await taken;
+    await bench.restartAfterCrash();
+    expect(meta()).toBeUndefined();
+    expect(bench.get("a")).toBeUndefined();
+    await replaced;
+  });
+
+  it("fails with the error of the entries, without an applied index, and can be done again", async () => {
+    await commitIndex(bench, "3");
+    async function* broken(): AsyncGenerator<ReplacementEntry> {
+      yield appliedIndex;
+      yield* entriesOf(...numberedKeys(3_000));
+      throw new Error("The stream broke off");
+    }
+    await expect(bench.backend.replace(broken())).rejects.toThrow("The stream broke off");
+    expect(meta()).toBeUndefined();
+    await bench.backend.replace(stream([...entriesOf("b"), appliedIndex]));
+    expect(bench.keys()).toEqual(["b"]);
+    expect(meta()).toBe("9");
+  });
+
+  it("ends when the store is closed", async () => {
+    const [entries, taken] = endless(entriesOf("a"));
+    const replaced = bench.backend.replace(entries);
+    const failed = expect(replaced).rejects.toThrow(/closed/);
+    await taken;
+    await bench.reopen();
+    await failed;
   });
 }
 

@@ -45,6 +45,19 @@ export interface BackendSize {
   readonly inUseBytes: number;
 }
 
+/** The state of a store as of one commit, unchanged by what is written or replaced meanwhile. */
+export interface BackendView {
+  /** The value of a key, or undefined. */
+  get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined;
+  /** The entries of a bucket in order. */
+  scan(bucket: Bucket): Iterable<BackendEntry>;
+  /**
+   * Lets go of it; it cannot be read any more. A view that stays open keeps the store from reusing the space of what
+   * is deleted, and a defragmentation waiting.
+   */
+  close(): void;
+}
+
 /** The live store, synchronous for reads and buffered writes. Keys are at most 1 900 bytes long. */
 export interface Backend {
   /** The value of a key, or undefined. The bytes stay valid and unchanged for ever. */
@@ -66,9 +79,22 @@ export interface Backend {
    * @throws the error of the disk; the store must not be used any more after one
    */
   commit(): Promise<void>;
+  /** The state as of the last commit, to be copied out in slices while writes go on. */
+  openView(): BackendView;
+  /**
+   * Replaces all content, buffered writes included, by these entries, which come bucket by bucket. What they say of
+   * `meta` becomes durable last: a store whose replacement was interrupted has no applied index.
+   *
+   * The content before it stays readable, in views too, until the promise settles. Nothing may be written meanwhile.
+   * Closing the store ends it.
+   *
+   * @throws the error of the disk, as `commit` does, or that of the entries; the store is empty or incomplete then,
+   *   and after an error of the entries it may be replaced again
+   */
+  replace(entries: AsyncIterable<readonly [bucket: Bucket, key: Uint8Array, value: Uint8Array]>): Promise<void>;
   /** The sizes as of the last commit. */
   size(): BackendSize;
-  /** Gives space of deleted data back to the file system, online. */
+  /** Gives space of deleted data back to the file system, online, once no view is open. */
   defragment(): Promise<void>;
   /** Commits nothing more and lets go of the files. What was not committed is lost. */
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-export type { Backend, BackendEntry, BackendScan, BackendSize, Bucket } from "./backend.ts";
+export type { Backend, BackendEntry, BackendScan, BackendSize, BackendView, Bucket } from "./backend.ts";
 export { buckets } from "./backend.ts";
 export { ByteSlab } from "./byte-slab.ts";
 export {

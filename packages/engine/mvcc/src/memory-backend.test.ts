@@ -1,4 +1,4 @@
-import { utf8 } from "@conclave/base";
+import { type Bucket, utf8 } from "@conclave/base";
 import { type BackendUnderTest, describeBackend } from "@conclave/testkit";
 import { describe, expect, it } from "vitest";
 import { createMemoryBackend, type MemoryBackend } from "./memory-backend.ts";
@@ -29,6 +29,33 @@ describe("createMemoryBackend()", () => {
     persisted();
     await committed;
     expect([...reopened.scan("key")]).toEqual([]);
+  });
+
+  it.each([0, 1, 2, 3])("has lost its applied index if it crashes after %i steps of a replacement", async (steps) => {
+    let left = Number.POSITIVE_INFINITY;
+    let reached = () => {};
+    const stopped = new Promise<void>((resolve) => (reached = resolve));
+    const persist = async () => {
+      if (left-- > 0) return;
+      reached();
+      await new Promise(() => {});
+    };
+    const backend = createMemoryBackend({ persist });
+    const index = utf8("consistent_index");
+    backend.put("meta", index, utf8("3"));
+    await backend.commit();
+    left = steps;
+    async function* entries(): AsyncGenerator<[Bucket, Uint8Array, Uint8Array]> {
+      yield ["meta", index, utf8("9")];
+      for (let number = 0; number < 150; number++) yield ["key", utf8(`${number}`), utf8("")];
+    }
+    backend.replace(entries()).catch(() => {});
+    await stopped;
+    left = Number.POSITIVE_INFINITY;
+    const reopened = backend.crash();
+    // The first step empties the store, the last one writes "meta".
+    expect(reopened.get("meta", index)).toEqual(steps === 0 ? utf8("3") : undefined);
+    expect([...reopened.scan("key")]).toHaveLength([0, 0, 99, 150][steps] ?? Number.NaN);
   });
 
   it("fails all commits once one has failed, and keeps what was durable", async () => {

@@ -2,8 +2,9 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
-import { type Backend, utf8, utf8Text } from "@conclave/base";
+import { type Backend, type Bucket, utf8, utf8Text } from "@conclave/base";
 import { type BackendUnderTest, describeBackend, seededRandom } from "@conclave/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type LmdbBackendOptions, openLmdbBackend } from "./lmdb-backend.ts";
@@ -138,6 +139,57 @@ describe("openLmdbBackend()", () => {
     expect(await readdir(directory.path)).not.toContain("defragment");
   });
 
+  it("defragments once the views are closed, of which commits in between do not have to wait", async () => {
+    const backend = await directory.open();
+    for (let n = 0; n < 2_000; n++) backend.put("key", utf8(`key ${n}`), new Uint8Array(1_000));
+    await backend.commit();
+    const view = backend.openView();
+    for (let n = 10; n < 2_000; n++) backend.delete("key", utf8(`key ${n}`));
+    const defragmented = backend.defragment();
+    await backend.commit();
+    backend.put("key", utf8("another"), utf8("1"));
+    await backend.commit();
+    expect([...view.scan("key")]).toHaveLength(2_000);
+    view.close();
+    await defragmented;
+    expect([...backend.scan("key")]).toHaveLength(11);
+    expect((await readFile(dataFile())).length).toBeLessThan(200_000);
+  });
+
+  it("does not wait for views any more to defragment when it is closed", async () => {
+    const backend = await directory.open();
+    backend.openView();
+    const refused = expect(backend.defragment()).rejects.toThrow(expect.objectContaining({ code: "CLOSED" }));
+    await backend.commit();
+    await backend.close();
+    await refused;
+  });
+
+  it("takes a hundred thousand entries in pieces between which the event loop turns", async () => {
+    const backend = await directory.open();
+    let turns = 0;
+    let isDone = false;
+    const counting = (async () => {
+      for (; !isDone; turns++) await setImmediate();
+    })();
+    async function* entries(): AsyncGenerator<[Bucket, Uint8Array, Uint8Array]> {
+      for (let number = 0; number < 100_000; number++) yield ["key", utf8(String(number)), utf8("value")];
+    }
+    await backend.replace(entries());
+    isDone = true;
+    await counting;
+    expect(turns).toBeGreaterThan(20);
+    expect([...backend.scan("key")]).toHaveLength(100_000);
+  }, 60_000);
+
+  it.each([0, 1_901])("refuses to be filled with a key of %i bytes", async (length) => {
+    const backend = await directory.open();
+    async function* entries(): AsyncGenerator<[Bucket, Uint8Array, Uint8Array]> {
+      yield ["authUsers", new Uint8Array(length), utf8("")];
+    }
+    await expect(backend.replace(entries())).rejects.toThrow(`Cannot store a key of ${length} bytes in "authUsers"`);
+  });
+
   it("fills pages to the brim when keys ascend", async () => {
     const backend = await directory.open();
     for (let batch = 0; batch < 10; batch++) {
@@ -189,6 +241,8 @@ describe("openLmdbBackend()", () => {
     expect(() => backend.delete("key", utf8("a"))).toThrow(closed);
     expect(() => backend.commit()).toThrow(closed);
     expect(() => backend.size()).toThrow(closed);
+    expect(() => backend.openView()).toThrow(closed);
+    await expect(backend.replace((async function* () {})())).rejects.toThrow(closed);
     await expect(backend.defragment()).rejects.toThrow(closed);
   });
 

@@ -15,14 +15,17 @@ import {
   type BackendEntry,
   type BackendScan,
   type BackendSize,
+  type BackendView,
   type Bucket,
   binaryString,
   invariant,
 } from "@conclave/base";
 import { type Environment, type EnvironmentOptions, environmentSize, openEnvironment } from "./environment.ts";
+import { LmdbView } from "./lmdb-view.ts";
 import { mergeScan } from "./merge-scan.ts";
 import { mergeWrites, Overlay } from "./overlay.ts";
-import { readRange, readValue } from "./reader.ts";
+import { type ReadSource, readRange, readValue } from "./reader.ts";
+import { Replacement, type ReplacementEntries } from "./replacement.ts";
 import { StoreError } from "./store-error.ts";
 import { prepareStoreFiles, storeFiles } from "./store-files.ts";
 import { Writer } from "./writer.ts";
@@ -80,6 +83,12 @@ class LmdbBackend implements Backend {
   #frozen: readonly Overlay[] = [];
   /** The last task on the disk; the next one waits for it. Once one has failed, all later ones fail alike. */
   #tail: Promise<void> = Promise.resolve();
+  readonly #views = new Set<LmdbView>();
+  #onViewsClosed: (() => void)[] = [];
+  /** The replacement of all content that has been asked for, until it is done. */
+  #replacement: Replacement | undefined;
+  /** What is read while the content is replaced: the one before. */
+  #replaced: LmdbView | undefined;
   #isOpen = true;
 
   constructor(writer: Writer, options: EnvironmentOptions) {
@@ -92,7 +101,7 @@ class LmdbBackend implements Backend {
     this.#checkOpen();
     const name = binaryString(key);
     const write = this.#buffered(bucket, name);
-    return write === undefined ? readValue(this.#environment, bucket, key) : (write ?? undefined);
+    return write === undefined ? readValue(this.#source, bucket, key) : (write ?? undefined);
   }
 
   scan(bucket: Bucket, scan: BackendScan = {}): Iterable<BackendEntry> {
@@ -101,18 +110,18 @@ class LmdbBackend implements Backend {
     const start = scan.start === undefined ? "" : binaryString(scan.start);
     const end = scan.end === undefined ? undefined : binaryString(scan.end);
     const ranges = [this.#active, ...this.#frozen].map((overlay) => overlay.range(bucket, start, end));
-    const stored = readRange(() => this.#environment, bucket, scan);
+    const stored = readRange(() => this.#source, bucket, scan);
     return mergeScan(stored, ranges.reduce(mergeWrites), scan.reverse === true);
   }
 
   put(bucket: Bucket, key: Uint8Array, value: Uint8Array): void {
-    this.#checkOpen();
+    this.#checkWritable();
     invariant(key.length <= keyBytesMax, "a key has at most 1900 bytes", key.length);
     this.#active.set(bucket, key, value);
   }
 
   delete(bucket: Bucket, key: Uint8Array): void {
-    this.#checkOpen();
+    this.#checkWritable();
     this.#active.set(bucket, key, null);
   }
 
@@ -135,22 +144,35 @@ class LmdbBackend implements Backend {
     return this.#size;
   }
 
+  openView(): BackendView {
+    this.#checkOpen();
+    const onClose = (view: LmdbView) => this.#removeView(view);
+    const view = this.#replaced?.clone(onClose) ?? LmdbView.open(this.#environment, onClose);
+    this.#views.add(view);
+    return view;
+  }
+
+  async replace(entries: ReplacementEntries): Promise<void> {
+    this.#checkWritable();
+    const replacement = new Replacement(entries, keyBytesMax);
+    const dropped = this.#active;
+    this.#replacement = replacement;
+    this.#frozen = [dropped, ...this.#frozen]; // Readable still, but nothing will write it.
+    this.#active = new Overlay();
+    await this.#enqueue(() => this.#replaceContent(replacement, dropped));
+    replacement.throwFailure();
+  }
+
   async defragment(): Promise<void> {
     this.#checkOpen();
-    let failure: unknown;
-    await this.#enqueue(async () => {
-      // A copy that fails, say for want of space, harms nothing; once it takes the place of the file all must succeed.
-      const copied = await this.#copy().catch((error: unknown) => {
-        failure = error;
-      });
-      if (copied !== undefined) await this.#replaceFile(copied);
-    });
-    if (failure !== undefined) throw failure;
+    while (!(await this.#defragmentWithoutViews())) await this.#viewsClosed();
   }
 
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#replacement?.stop(closedError());
+    for (const view of this.#views) view.close();
     await this.#tail.catch(() => {}); // Whoever asked for it has been told.
     await this.#writer.request({ kind: "close" }).catch(() => {}); // A writer that has died holds nothing open.
     await this.#writer.stop();
@@ -158,7 +180,16 @@ class LmdbBackend implements Backend {
   }
 
   #checkOpen(): void {
-    if (!this.#isOpen) throw new StoreError("CLOSED", "Cannot use the store as it has been closed");
+    if (!this.#isOpen) throw closedError();
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen();
+    invariant(this.#replacement === undefined, "nothing is written while the content is replaced");
+  }
+
+  get #source(): ReadSource {
+    return this.#replaced?.source ?? { environment: this.#environment, transaction: undefined };
   }
 
   /** The newest write to a key that LMDB may not hold yet: null for a deletion, undefined for none. */
@@ -185,6 +216,56 @@ class LmdbBackend implements Backend {
     this.#frozen = this.#frozen.filter((overlay) => overlay !== batch);
   }
 
+  /** Empties the store, then fills it in transactions of which the last one writes "meta". */
+  async #replaceContent(replacement: Replacement, dropped: Overlay): Promise<void> {
+    const replaced = LmdbView.open(this.#environment, () => {});
+    this.#replaced = replaced;
+    try {
+      await this.#writer.request({ kind: "clear" });
+      for (;;) {
+        const batch = await replacement.nextBatch();
+        if (batch === undefined) break;
+        await this.#writer.request({ kind: "write", batch: batch.toBatch() });
+      }
+      if (!replacement.hasFailed) await this.#writer.request({ kind: "write", batch: replacement.meta.toBatch() });
+    } finally {
+      this.#replaced = undefined;
+      this.#replacement = undefined;
+      replaced.close();
+      this.#environment.root.resetReadTxn();
+      this.#size = undefined;
+      this.#frozen = this.#frozen.filter((overlay) => overlay !== dropped);
+    }
+  }
+
+  #removeView(view: LmdbView): void {
+    this.#views.delete(view);
+    if (this.#views.size > 0) return;
+    for (const resolve of this.#onViewsClosed.splice(0)) resolve();
+  }
+
+  async #viewsClosed(): Promise<void> {
+    if (this.#views.size === 0) return;
+    await new Promise<void>((resolve) => this.#onViewsClosed.push(resolve));
+  }
+
+  /** Defragments unless a view is open, which could not be read after it; says whether it did. */
+  async #defragmentWithoutViews(): Promise<boolean> {
+    this.#checkOpen();
+    let failure: unknown;
+    let isDone = false;
+    await this.#enqueue(async () => {
+      if (this.#views.size > 0) return;
+      // A copy that fails, say for want of space, harms nothing; once it takes the place of the file all must succeed.
+      const copied = await this.#copy().catch((error: unknown) => {
+        failure = error;
+      });
+      if (copied !== undefined) isDone = await this.#replaceFile(copied);
+    });
+    if (failure !== undefined) throw failure;
+    return isDone;
+  }
+
   /** Copies what is live into a file beside the store's; says which. */
   async #copy(): Promise<string> {
     const { copy } = storeFiles(this.#options.path);
@@ -196,15 +277,17 @@ class LmdbBackend implements Backend {
     return copied;
   }
 
-  /** Puts a copy in the place of the file. Writes are buffered meanwhile. */
-  async #replaceFile(copied: string): Promise<void> {
+  /** Puts a copy in the place of the file unless a view is open; says whether. Writes are buffered meanwhile. */
+  async #replaceFile(copied: string): Promise<boolean> {
     const { path } = this.#options;
     const { data, copy } = storeFiles(path);
     await this.#writer.request({ kind: "close" });
-    await this.#swap(copied, data);
+    const isFree = this.#views.size === 0;
+    if (isFree) await this.#swap(copied, data);
     await syncPath(path);
     await this.#writer.request({ kind: "open" });
     await rm(copy, { recursive: true });
+    return isFree;
   }
 
   /** Replaces the file in one turn of the event loop: closing takes effect at once, so no read falls between. */
@@ -218,6 +301,10 @@ class LmdbBackend implements Backend {
     }
     return closed;
   }
+}
+
+function closedError(): StoreError {
+  return new StoreError("CLOSED", "Cannot use the store as it has been closed");
 }
 
 async function syncPath(path: string): Promise<void> {

@@ -1,26 +1,36 @@
 import { type BackendEntry, type BackendScan, type Bucket, invariant } from "@conclave/base";
-import type { RangeOptions } from "lmdb";
+import type { RangeOptions, Transaction } from "lmdb";
 import type { BucketDatabase, Environment } from "./environment.ts";
+
+/** What to read from: an environment, as of a read transaction if there is one, else as of its last write. */
+export interface ReadSource {
+  readonly environment: Environment;
+  readonly transaction: Transaction | undefined;
+}
 
 /** Entries copied out of LMDB at a time. No read transaction stays open between chunks, as one would make LMDB grow. */
 const chunkEntries = 256;
 
 /** Reads a value; the bytes are the caller's. */
-export function readValue(environment: Environment, bucket: Bucket, key: Uint8Array): Uint8Array | undefined {
-  return databaseOf(environment, bucket).get(key);
+export function readValue(source: ReadSource, bucket: Bucket, key: Uint8Array): Uint8Array | undefined {
+  const { environment, transaction } = source;
+  const database = databaseOf(environment, bucket);
+  return transaction === undefined ? database.get(key) : database.get(key, { transaction });
 }
 
-/** Reads a range in chunks, in which the environment may be replaced by another of the same content. */
+/** Reads a range in chunks, between which the source may be replaced by another of the same content. */
 export function* readRange(
-  environment: () => Environment,
+  source: () => ReadSource,
   bucket: Bucket,
   scan: BackendScan,
 ): Generator<readonly BackendEntry[]> {
   let last: Uint8Array | undefined;
   for (;;) {
-    const database = databaseOf(environment(), bucket);
+    const { environment, transaction } = source();
+    const options = rangeOptions(scan, last);
+    if (transaction !== undefined) options.transaction = transaction;
     const chunk: BackendEntry[] = [];
-    for (const { key, value } of database.getRange(rangeOptions(scan, last))) chunk.push([key, value]);
+    for (const { key, value } of databaseOf(environment, bucket).getRange(options)) chunk.push([key, value]);
     yield chunk;
     last = chunk.at(-1)?.[0];
     if (last === undefined || chunk.length < chunkEntries) return;

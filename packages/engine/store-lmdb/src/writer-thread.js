@@ -26,6 +26,9 @@ async function handle(request) {
     case "write":
       write(request.batch);
       return;
+    case "clear":
+      clear();
+      return;
     case "copy":
       await copyTo(request.path);
       return;
@@ -113,6 +116,15 @@ function write(batch) {
       else put(database, key, new Uint8Array(batch, valueAt, end - valueAt));
       at = end;
     }
+  });
+  keepFileWhole(root, workerData.rootOptions.path);
+}
+
+/** Removes every entry in one transaction, which is on the disk when this returns. */
+function clear() {
+  const { root, databases } = environment;
+  root.transactionSync(() => {
+    for (const database of databases) database.clearSync();
   });
   keepFileWhole(root, workerData.rootOptions.path);
 }

@@ -7,6 +7,7 @@ import { StoreError } from "./store-error.ts";
 export type WriterRequest =
   | { readonly kind: "open" }
   | { readonly kind: "write"; readonly batch: ArrayBuffer }
+  | { readonly kind: "clear" }
   | { readonly kind: "copy"; readonly path: string }
   | { readonly kind: "close" };
 

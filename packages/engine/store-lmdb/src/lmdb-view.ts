@@ -1,0 +1,72 @@
+import type { BackendEntry, BackendView, Bucket } from "@conclave/base";
+import type { Transaction } from "lmdb";
+import type { Environment } from "./environment.ts";
+import { type ReadSource, readRange, readValue } from "./reader.ts";
+import { StoreError } from "./store-error.ts";
+
+/** A read transaction of LMDB that several views may share. It ends with the last of them. */
+class SharedTransaction {
+  readonly transaction: Transaction;
+  #views = 0;
+
+  constructor({ root }: Environment) {
+    // One that this turn of the event loop has read with would be taken over, and could be older than the last commit.
+    root.resetReadTxn();
+    this.transaction = root.useReadTransaction();
+  }
+
+  share(): void {
+    this.#views++;
+  }
+
+  release(): void {
+    this.#views--;
+    if (this.#views === 0) this.transaction.done();
+  }
+}
+
+/** The state of an environment as of its last transaction. */
+export class LmdbView implements BackendView {
+  readonly #environment: Environment;
+  readonly #shared: SharedTransaction;
+  readonly #onClose: (view: LmdbView) => void;
+  #isOpen = true;
+
+  /** A view of what the environment holds now; `onClose` is told once it is closed. */
+  static open(environment: Environment, onClose: (view: LmdbView) => void): LmdbView {
+    return new LmdbView(environment, new SharedTransaction(environment), onClose);
+  }
+
+  private constructor(environment: Environment, shared: SharedTransaction, onClose: (view: LmdbView) => void) {
+    this.#environment = environment;
+    this.#shared = shared;
+    this.#onClose = onClose;
+    shared.share();
+  }
+
+  /** Another view of the same state, closed by itself. */
+  clone(onClose: (view: LmdbView) => void): LmdbView {
+    return new LmdbView(this.#environment, this.#shared, onClose);
+  }
+
+  /** What the view reads from. */
+  get source(): ReadSource {
+    if (!this.#isOpen) throw new StoreError("CLOSED", "Cannot use the view as it has been closed");
+    return { environment: this.#environment, transaction: this.#shared.transaction };
+  }
+
+  get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined {
+    return readValue(this.source, bucket, key);
+  }
+
+  *scan(bucket: Bucket): Generator<BackendEntry> {
+    for (const chunk of readRange(() => this.source, bucket, {})) yield* chunk;
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#shared.release();
+    this.#onClose(this);
+  }
+}
