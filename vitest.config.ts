@@ -7,6 +7,7 @@ const projects = [
   { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 120_000, maxWorkers: "100%" },
   { name: "conformance", include: ["test/conformance/**/*.test.ts"], testTimeout: 180_000, maxWorkers: 1 },
   { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 120_000, maxWorkers: 1 },
+  { name: "cluster", include: ["test/cluster/**/*.test.ts"], testTimeout: 120_000, maxWorkers: 1 },
 ];
 
 // Tests import the sources themselves: the condition comes first in every package's `exports`.

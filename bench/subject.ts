@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, type ServerProcess, singleMemberFlags, startServerProcess } from "@conclave/testkit";
+import { freePorts, memberFlags, type ServerProcess, startServerProcess } from "@conclave/testkit";
 
 /** The servers by name. */
 export type SubjectName = "etcd" | "conclave";
@@ -38,7 +38,7 @@ export async function startSubject(name: SubjectName): Promise<Subject> {
   const url = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
   const args = [
-    ...singleMemberFlags({ name: "bench", dataDir, clientUrl: url, peerUrl }),
+    ...memberFlags({ name: "bench", dataDir, clientUrl: url, peerUrl }),
     "--quota-backend-bytes=8589934592",
   ];
   const process = await startServerProcess({ name, binary: binaries[name], args, url });

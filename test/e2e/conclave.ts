@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, singleMemberFlags } from "@conclave/testkit";
+import { freePorts, memberFlags } from "@conclave/testkit";
 
 const binary = join(import.meta.dirname, "..", "..", "bin", "conclave");
 const readyMsMax = 30_000;
@@ -111,7 +111,7 @@ export async function makePlace(): Promise<Place> {
     directory,
     dataDir,
     endpoint,
-    flags: singleMemberFlags({ name: "e2e", dataDir, clientUrl, peerUrl }),
+    flags: memberFlags({ name: "e2e", dataDir, clientUrl, peerUrl }),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   };
 }

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, type ServerProcess, singleMemberFlags, startServerProcess } from "./server-process.ts";
+import { freePorts, memberFlags, type ServerProcess, startServerProcess } from "./server-process.ts";
 
 /** The lines of etcd that can be had as an oracle. */
 export type EtcdVersion = "3.4" | "3.5";
@@ -34,7 +34,7 @@ export interface EtcdProcess extends ServerProcess, AsyncDisposable {
 const attemptsMax = 5;
 
 /** Where the binary of a line is, or undefined if it is not there. */
-function binaryOf(version: EtcdVersion): string | undefined {
+function etcdBinary(version: EtcdVersion): string | undefined {
   if (version === "3.5") {
     const path = process.env.ETCD_3_5 ?? join(cacheDir(), "etcd-3.5", "usr", "bin", "etcd");
     return existsSync(path) ? path : undefined;
@@ -46,9 +46,21 @@ function cacheDir(): string {
   return join(import.meta.dirname, "..", "..", "..", "node_modules", ".cache");
 }
 
+/**
+ * Where the binary of a line is.
+ *
+ * @throws Error that says where to get it, if it is not there
+ * @internal
+ */
+export function etcdBinaryOrThrow(version: EtcdVersion): string {
+  const binary = etcdBinary(version);
+  if (binary === undefined) throw new Error(absence[version]);
+  return binary;
+}
+
 /** Whether an etcd of this line (default `"3.4"`) can be started here. */
 export function etcdAvailable(version: EtcdVersion = "3.4"): boolean {
-  return binaryOf(version) !== undefined;
+  return etcdBinary(version) !== undefined;
 }
 
 const absence: Readonly<Record<EtcdVersion, string>> = {
@@ -80,9 +92,7 @@ export function etcdAbsence(version: EtcdVersion = "3.4"): string | undefined {
  * @throws Error if the binary is missing, ends early or does not serve within 30 s; its log is in the message
  */
 export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdProcess> {
-  const version = options.version ?? "3.4";
-  const binary = binaryOf(version);
-  if (binary === undefined) throw new Error(absence[version]);
+  const binary = etcdBinaryOrThrow(options.version ?? "3.4");
   for (let attempt = 1; ; attempt++) {
     try {
       return await startOnFreePorts(binary, options.flags ?? []);
@@ -98,7 +108,7 @@ async function startOnFreePorts(binary: string, moreFlags: readonly string[]): P
   const [clientPort, peerPort] = await freePorts(2);
   const url = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
-  const flags = singleMemberFlags({ name: "etcd", dataDir, clientUrl: url, peerUrl });
+  const flags = memberFlags({ name: "etcd", dataDir, clientUrl: url, peerUrl });
   const removeData = () => rm(dataDir, { recursive: true, force: true });
   const command = { name: "etcd", binary, args: [...flags, ...moreFlags], url };
   const server = await startServerProcess(command).catch(async (error: unknown) => {

@@ -1,6 +1,20 @@
 export { type SyncCall, withoutSync } from "@conclave/wal";
 export { type BackEnd, type BackEndMember, backEnds } from "./back-ends.ts";
 export { type BackendUnderTest, describeBackend } from "./backend-contract.ts";
+export { namespacesAbsence } from "./cluster-namespaces.ts";
+export type { ClusterNetworkKind } from "./cluster-network.ts";
+export {
+  type AddMemberOptions,
+  type ClusterMember,
+  type ClusterOptions,
+  type ClusterProcesses,
+  type HereCommand,
+  type MemberKind,
+  type MemberProgram,
+  type MemberRestartOptions,
+  startCluster,
+  type WaitForLeaderOptions,
+} from "./cluster-process.ts";
 export {
   type EtcdOptions,
   type EtcdProcess,
@@ -21,9 +35,12 @@ export {
 export { seededRandom } from "./seeded-random.ts";
 export {
   freePorts,
+  launchServerProcess,
+  type MemberPlacement,
+  memberFlags,
+  type RestartOptions,
   type ServerCommand,
   type ServerProcess,
-  singleMemberFlags,
   startServerProcess,
 } from "./server-process.ts";
 export { type DiskCall, type SimulatedDisk, type SimulatedDiskOptions, simulatedDisk } from "./simulated-disk.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type MemberConfigInput, type Server, type ServerOptions, startServer } from "@conclave/server";
-import { freePorts, type ServerProcess, singleMemberFlags, startServerProcess } from "./server-process.ts";
+import { freePorts, memberFlags, type ServerProcess, startServerProcess } from "./server-process.ts";
 
 /** How to start a member. */
 export interface TestMemberOptions extends ServerOptions {
@@ -90,7 +90,12 @@ export interface MemberProcess extends ServerProcess, AsyncDisposable {
   readonly dataDir: string;
 }
 
-const binary = join(import.meta.dirname, "..", "..", "..", "bin", "conclave");
+/**
+ * The command of the repository.
+ *
+ * @internal
+ */
+export const conclaveBinary: string = join(import.meta.dirname, "..", "..", "..", "bin", "conclave");
 
 /**
  * Starts `bin/conclave` as a process, on free loopback ports with a temporary data directory. It runs the built
@@ -103,7 +108,7 @@ export async function startMemberProcess(options: MemberProcessOptions = {}): Pr
   const [clientPort, peerPort] = await freePorts(2);
   const endpoint = `127.0.0.1:${clientPort}`;
   const url = `http://${endpoint}`;
-  const flags = singleMemberFlags({
+  const flags = memberFlags({
     name: "conclave",
     dataDir,
     clientUrl: url,
@@ -111,7 +116,7 @@ export async function startMemberProcess(options: MemberProcessOptions = {}): Pr
   });
   const server = await startServerProcess({
     name: "conclave",
-    binary,
+    binary: conclaveBinary,
     args: [...flags, ...(options.flags ?? [])],
     url,
   });

@@ -24,14 +24,30 @@ export interface ServerProcess {
   readonly log: string;
   /** How it ended: status or signal; undefined while it runs. */
   readonly exit: number | NodeJS.Signals | undefined;
+  /** Resolves when the process has ended, by itself or not. */
+  ended(): Promise<void>;
   /** Sends a signal (default `"SIGKILL"`) and resolves when the process has ended. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Freezes the process until {@link ServerProcess.resume}. */
   pause(): void;
   /** Lets a frozen process go on. */
   resume(): void;
-  /** Starts it again with the same arguments, killing it first if it runs; resolves when it serves. */
-  restart(): Promise<void>;
+  /**
+   * Resolves when it serves.
+   *
+   * @throws Error if it ends early or does not serve within 30 s; its log is in the message
+   */
+  ready(): Promise<void>;
+  /** Starts it again, killing it first if it runs; resolves when it serves. */
+  restart(options?: RestartOptions): Promise<void>;
+}
+
+/** How to start a server again. */
+export interface RestartOptions {
+  /** Its arguments from now on; default: the same as before. */
+  readonly args?: readonly string[];
+  /** What to wait for: default `"ready"`, until it serves; `"launched"`, only until the process is there. */
+  readonly until?: "ready" | "launched";
 }
 
 const startTimeoutMs = 30_000;
@@ -49,7 +65,15 @@ interface Run {
  * @throws Error if the program is missing, ends early or does not serve within 30 s; its log is in the message
  */
 export async function startServerProcess(command: ServerCommand): Promise<ServerProcess> {
-  let run = await launch(command);
+  const server = launchServerProcess(command);
+  await server.ready();
+  return server;
+}
+
+/** Starts a server and does not wait: of a cluster, no member serves before most of them run. */
+export function launchServerProcess(command: ServerCommand): ServerProcess {
+  let current = command;
+  let run = launch(current);
   return {
     get pid() {
       return run.child.pid ?? 0;
@@ -60,17 +84,21 @@ export async function startServerProcess(command: ServerCommand): Promise<Server
     get exit() {
       return run.child.exitCode ?? run.child.signalCode ?? undefined;
     },
+    ended: () => ended(run.child),
     kill: (signal = "SIGKILL") => end(run.child, signal),
     pause: () => void run.child.kill("SIGSTOP"),
     resume: () => void run.child.kill("SIGCONT"),
-    async restart() {
+    ready: () => untilServing(current, run),
+    async restart({ args = current.args, until = "ready" } = {}) {
       await end(run.child, "SIGKILL");
-      run = await launch(command);
+      current = { ...current, args };
+      run = launch(current);
+      if (until === "ready") await untilServing(current, run);
     },
   };
 }
 
-async function launch({ name, binary, args, url }: ServerCommand): Promise<Run> {
+function launch({ binary, args }: ServerCommand): Run {
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH } });
   const run: Run = { child, log: "" };
   const record = (text: unknown) => {
@@ -79,6 +107,11 @@ async function launch({ name, binary, args, url }: ServerCommand): Promise<Run> 
   child.on("error", record);
   child.stdout.on("data", record);
   child.stderr.on("data", record);
+  return run;
+}
+
+async function untilServing({ name, url }: ServerCommand, run: Run): Promise<void> {
+  const { child } = run;
   const deadline = performance.now() + startTimeoutMs;
   while (!(await serves(url))) {
     if (hasEnded(child))
@@ -89,7 +122,6 @@ async function launch({ name, binary, args, url }: ServerCommand): Promise<Run> 
     }
     await sleep(pollMs);
   }
-  return run;
 }
 
 async function serves(url: string): Promise<boolean> {
@@ -105,11 +137,14 @@ function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
+async function ended(child: ChildProcess): Promise<void> {
+  if (!hasEnded(child)) await once(child, "exit");
+}
+
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (hasEnded(child)) return;
-  const ended = once(child, "exit");
+  const gone = ended(child);
   child.kill(signal);
-  await ended;
+  await gone;
 }
 
 /** Loopback ports that are free now. All are held open until the last is known, so that they differ. */
@@ -124,21 +159,38 @@ export async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
-/** The flags, the same for etcd and Conclave, of a single member on two loopback ports. */
-export function singleMemberFlags(options: {
+/** Where a member is, as its flags say it, the same for etcd and Conclave. */
+export interface MemberPlacement {
+  /** Its name. */
   readonly name: string;
+  /** Its data directory. */
   readonly dataDir: string;
+  /** Where it listens for clients. */
   readonly clientUrl: string;
+  /** Where it tells clients that it is; default: where it listens. */
+  readonly advertisedClientUrl?: string;
+  /** Where other members reach it. */
   readonly peerUrl: string;
-}): readonly string[] {
-  const { name, dataDir, clientUrl, peerUrl } = options;
+  /** Where it listens for other members; default: where they reach it. */
+  readonly listenPeerUrl?: string;
+  /** The members of its cluster as `--initial-cluster` takes them; default: it alone. */
+  readonly initialCluster?: string;
+  /** Whether the cluster is there already; default: `"new"`. */
+  readonly initialClusterState?: "new" | "existing";
+}
+
+/** The flags, the same for etcd and Conclave, that put a member in its place. */
+export function memberFlags(placement: MemberPlacement): readonly string[] {
+  const { name, dataDir, clientUrl, advertisedClientUrl = clientUrl, peerUrl } = placement;
+  const { listenPeerUrl = peerUrl, initialCluster = `${name}=${peerUrl}`, initialClusterState = "new" } = placement;
   return [
     `--name=${name}`,
     `--data-dir=${dataDir}`,
     `--listen-client-urls=${clientUrl}`,
-    `--advertise-client-urls=${clientUrl}`,
-    `--listen-peer-urls=${peerUrl}`,
+    `--advertise-client-urls=${advertisedClientUrl}`,
+    `--listen-peer-urls=${listenPeerUrl}`,
     `--initial-advertise-peer-urls=${peerUrl}`,
-    `--initial-cluster=${name}=${peerUrl}`,
+    `--initial-cluster=${initialCluster}`,
+    `--initial-cluster-state=${initialClusterState}`,
   ];
 }
