@@ -1,5 +1,6 @@
 import type { Clock, Random, Scheduler, Timer } from "@conclave/base";
 import { seededRandom } from "./seeded-random.ts";
+import { TimerHeap, type WaitingTimer } from "./timer-heap.ts";
 
 /** A clock and timers that move only when told to, and the randomness to go with them. */
 export interface VirtualTime extends Clock, Scheduler {
@@ -38,11 +39,11 @@ const defaultLimitMs = 3_600_000;
 const turnEndRoundsMax = 10_000;
 /** 2024-01-01: a wall clock that starts at 0 would hide mistakes. */
 const startWallMs = 1_704_067_200_000;
-
-interface WaitingTimer {
-  readonly dueMs: number;
-  readonly task: () => void;
-}
+/**
+ * Steps that are lined up for one round of Node's event loop. Between two of them Node lets all promises settle, as it
+ * does between two rounds, and a round costs several times as much as a step.
+ */
+const stepsPerRound = 64;
 
 /**
  * Creates virtual time, starting at 0 ms. Nothing happens by itself: code under test moves only inside `settle`,
@@ -57,16 +58,16 @@ export function virtualTime(seed = 0): VirtualTime {
 class SteppedTime implements VirtualTime {
   readonly random: Random;
   #nowMs = 0;
-  /** Ordered by due time, then by start. */
-  readonly #timers: WaitingTimer[] = [];
+  readonly #timers = new TimerHeap();
   #turnEnd: (() => void)[] = [];
+  #turnEndRounds = 0;
 
   constructor(random: Random) {
     this.random = random;
   }
 
   get pendingTimers(): number {
-    return this.#timers.length;
+    return this.#timers.size;
   }
 
   monotonicMs(): number {
@@ -79,61 +80,46 @@ class SteppedTime implements VirtualTime {
 
   after(delayMs: number, task: () => void): Timer {
     if (!(delayMs >= 0)) throw new RangeError(`Cannot wait for less than 0 ms: current value is ${delayMs}`);
-    const timer = { dueMs: this.#nowMs + delayMs, task };
-    const later = this.#timers.findLastIndex(({ dueMs }) => dueMs <= timer.dueMs) + 1;
-    this.#timers.splice(later, 0, timer);
-    return {
-      cancel: () => {
-        const at = this.#timers.indexOf(timer);
-        if (at >= 0) this.#timers.splice(at, 1);
-      },
-    };
+    const timer = this.#timers.add(this.#nowMs + delayMs, task);
+    return { cancel: () => this.#timers.cancel(timer) };
   }
 
   atTurnEnd(task: () => void): void {
     this.#turnEnd.push(task);
   }
 
-  async settle(): Promise<void> {
-    await promisesSettled();
-    for (let round = 0; this.#turnEnd.length > 0; round++) {
-      if (round === turnEndRoundsMax) throw new Error("Cannot settle as turn after turn asks for another one");
-      const tasks = this.#turnEnd;
-      this.#turnEnd = [];
-      for (const task of tasks) task();
-      await promisesSettled();
-    }
+  settle(): Promise<void> {
+    return this.#drive(() => "done");
   }
 
   async advance(durationMs: number): Promise<void> {
     const endMs = this.#nowMs + durationMs;
-    await this.settle();
-    for (let timer = this.#timers[0]; timer !== undefined && timer.dueMs <= endMs; timer = this.#timers[0])
-      await this.#fire(timer);
+    await this.#drive(() => {
+      const timer = this.#timers.next;
+      return timer === undefined || timer.dueMs > endMs ? "done" : this.#fire(timer);
+    });
     this.#nowMs = endMs;
   }
 
   async pause(durationMs: number): Promise<void> {
     await this.settle();
     this.#nowMs += durationMs;
-    for (const timer of this.#timers.filter(({ dueMs }) => dueMs <= this.#nowMs)) {
-      const at = this.#timers.indexOf(timer);
-      if (at < 0) continue; // Cancelled by one before it.
-      this.#timers.splice(at, 1);
-      timer.task();
-    }
+    // What the late timers start is due later, so that each of them fires once.
+    const before = this.#timers.started;
+    const isLate = ({ dueMs, order }: WaitingTimer) => dueMs <= this.#nowMs && order < before;
+    while (this.#timers.next !== undefined && isLate(this.#timers.next)) this.#timers.fireNext();
     await this.settle();
   }
 
   async run(until: () => boolean, limitMs = defaultLimitMs): Promise<void> {
     const endMs = this.#nowMs + limitMs;
-    await this.settle();
-    while (!until()) {
-      const [timer] = this.#timers;
+    await this.#drive(() => {
+      if (until()) return "done";
+      const timer = this.#timers.next;
       if (timer === undefined) throw new Error(`Cannot go on at ${this.#nowMs} ms as no timer is left`);
       if (timer.dueMs > endMs) throw new Error(`Cannot go on as ${limitMs} ms have passed`);
-      await this.#fire(timer);
-    }
+      return this.#fire(timer);
+    });
   }
 
   async complete<T>(promise: Promise<T>, limitMs?: number): Promise<T> {
@@ -146,15 +132,51 @@ class SteppedTime implements VirtualTime {
     return promise;
   }
 
-  async #fire(timer: WaitingTimer): Promise<void> {
-    this.#timers.shift();
-    this.#nowMs = timer.dueMs;
-    timer.task();
-    await this.settle();
+  #fire({ dueMs }: WaitingTimer): "more" {
+    this.#nowMs = dueMs;
+    this.#timers.fireNext();
+    return "more";
   }
-}
 
-/** Resolves when every promise that needs nothing but its turn has settled. */
-function promisesSettled(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
+  /**
+   * Takes one step after the other, each when nothing is left that needs no time to pass, until one says that it was
+   * the last.
+   *
+   * @throws what a step throws
+   */
+  #drive(step: () => "done" | "more"): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let left = 0;
+      let isOver = false;
+      const next = () => {
+        if (isOver) return;
+        try {
+          isOver = !this.#endTurn() && step() === "done";
+        } catch (error) {
+          isOver = true;
+          reject(error as Error);
+        }
+        if (isOver) resolve();
+        else if (--left === 0) lineUp();
+      };
+      const lineUp = () => {
+        for (left = 0; left < stepsPerRound; left++) setImmediate(next);
+      };
+      lineUp();
+    });
+  }
+
+  /** Runs what waits for the end of the turn. @returns whether anything did */
+  #endTurn(): boolean {
+    if (this.#turnEnd.length === 0) {
+      this.#turnEndRounds = 0;
+      return false;
+    }
+    if (this.#turnEndRounds++ === turnEndRoundsMax)
+      throw new Error("Cannot settle as turn after turn asks for another one");
+    const tasks = this.#turnEnd;
+    this.#turnEnd = [];
+    for (const task of tasks) task();
+    return true;
+  }
 }

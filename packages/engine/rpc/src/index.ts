@@ -1,3 +1,5 @@
+// For transports of one's own, such as the simulated one of the testkit.
+export { Dispatcher, type DispatcherOptions } from "./dispatcher.ts";
 export type { Metadata } from "./metadata.ts";
 export type { MethodStats } from "./method-counters.ts";
 export type { RequestStream } from "./request-stream.ts";
@@ -17,4 +19,12 @@ export {
   type UnaryHandler,
   unimplemented,
 } from "./service.ts";
-export type { Peer } from "./transport.ts";
+export type {
+  AcceptStream,
+  HeaderFields,
+  OutgoingFields,
+  Peer,
+  RequestHead,
+  StreamReceiver,
+  TransportStream,
+} from "./transport.ts";

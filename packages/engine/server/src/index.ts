@@ -4,4 +4,4 @@ export { silentLog } from "./log.ts";
 // For the simulation and for front ends of one's own.
 export { Member, type MemberPorts, type MemberSettings, openMember } from "./member.ts";
 export { MemberError, type MemberErrorCode } from "./member-error.ts";
-export { type Server, type ServerOptions, startServer } from "./server.ts";
+export { bindServices, type Server, type ServerOptions, startServer } from "./server.ts";

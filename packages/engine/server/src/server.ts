@@ -128,7 +128,11 @@ function open(
   );
 }
 
-function bindServices(config: MemberConfig, member: Member): readonly ServiceBinding[] {
+/** Binds every service of a member, for whatever transport carries them. */
+export function bindServices(
+  config: Pick<MemberConfig, "quotaBackendBytes" | "maxTxnOps">,
+  member: Member,
+): readonly ServiceBinding[] {
   const quotaBytes = effectiveQuotaBytes(config.quotaBackendBytes);
   const quota = createQuota(member, quotaBytes);
   const kv = new KvService({ member, quota, maxTxnOps: config.maxTxnOps });
