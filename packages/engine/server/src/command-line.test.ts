@@ -34,7 +34,29 @@ describe("readCommandLine()", () => {
       snapshotCount: 10_000,
       maxTxnOps: 128,
       maxRequestBytes: 1_572_864,
+      initialClusterState: "new",
+      initialClusterToken: "etcd-cluster",
+      strictReconfigCheck: true,
+      preVote: true,
+      forceNewCluster: false,
+      maxLearners: 1,
+      maxSnapshots: 5,
+      maxWals: 5,
+      snapshotCatchupEntries: 5000,
+      initialElectionTickAdvance: true,
+      experimentalEnableLeaseCheckpoint: false,
+      experimentalEnableLeaseCheckpointPersist: false,
+      maxClusterVersion: "",
     });
+  });
+
+  test("leaves the initial cluster to be checked when it counts: a member with data ignores it, as etcd does", () => {
+    expect(config(["--initial-cluster", "nonsense"]).initialCluster).toBe("nonsense");
+  });
+
+  test("takes the highest version of the cluster with or without its patch", () => {
+    expect(config(["--max-cluster-version", "3.5"]).maxClusterVersion).toBe("3.5.0");
+    expect(config(["--max-cluster-version", "3.5.0"]).maxClusterVersion).toBe("3.5.0");
   });
 
   test.each([["--name", "a"], ["--name=a"], ["-name", "a"], ["-name=a"]])(
@@ -129,14 +151,22 @@ describe("readCommandLine()", () => {
         "--advertise-client-urls is required when --listen-client-urls is set explicitly",
       ],
       [
-        ["--initial-cluster", "other=http://localhost:2380"],
+        ["--initial-advertise-peer-urls", "http://127.0.0.1:2380/"],
         {},
-        "Invalid value 'other=http://localhost:2380' for --initial-cluster: it does not name this member, 'default'",
+        'Invalid value "http://127.0.0.1:2380/" for --initial-advertise-peer-urls: URL http://127.0.0.1:2380/ must not contain a path',
       ],
       [
-        ["--initial-cluster", "default=http://localhost:1"],
+        ["--initial-cluster-state", "old"],
         {},
-        "--initial-cluster has http://localhost:1 for this member, but --initial-advertise-peer-urls is http://localhost:2380",
+        'Invalid value "old" for --initial-cluster-state: must be new or existing',
+      ],
+      [["--max-snapshots", "-1"], {}, 'Invalid value "-1" for --max-snapshots: must be a whole number from 0'],
+      [["--max-cluster-version", "4"], {}, 'Invalid value "4" for --max-cluster-version: must be 3.4, 3.5 or 3.6'],
+      [["--pre-vote=perhaps"], {}, 'Invalid value "perhaps" for --pre-vote: must be true or false'],
+      [
+        ["--experimental-enable-lease-checkpoint-persist"],
+        {},
+        'Invalid value "true" for --experimental-enable-lease-checkpoint-persist: needs --experimental-enable-lease-checkpoint',
       ],
       [
         ["--log-level", "loud"],

@@ -19,10 +19,22 @@ const descriptions: { readonly [K in OptionKey]-?: string } = {
   listenClientUrls: "Comma-separated URLs to listen on for clients.",
   initialAdvertisePeerUrls: "Comma-separated peer URLs of this member that the others are told.",
   advertiseClientUrls: "Comma-separated client URLs of this member that clients are told.",
-  initialCluster: "Members of a new cluster, as NAME=URL pairs separated by commas.",
+  initialCluster: "Members of the cluster, as NAME=URL pairs separated by commas. Counts while there is no data.",
   initialClusterState: "Whether the cluster is 'new' or 'existing'.",
   initialClusterToken: "Token that tells clusters apart which are founded alike.",
+  strictReconfigCheck: "Refuse changes of the membership that would leave too few started members.",
+  preVote: "Ask whether an election could be won before calling one.",
+  forceNewCluster: "Start as a cluster of one on this member's data, when the majority is lost for good.",
+  maxLearners: "Most learners in the cluster; the same for all members.",
+  maxClusterVersion: "Highest version the cluster may agree on, such as 3.5 (default: the highest all members speak).",
   snapshotCount: "Applied entries between two snapshots of the log.",
+  snapshotCatchupEntries: "Entries kept in memory behind a snapshot, for members that are a little behind.",
+  maxSnapshots: "Most received snapshots to keep (0: all).",
+  maxWals: "Most unneeded segments of the write-ahead log to keep (0: all).",
+  initialElectionTickAdvance: "Let most of the first election timeout pass at once when the member starts.",
+  experimentalEnableLeaseCheckpoint: "Replicate the time that long leases have left.",
+  experimentalEnableLeaseCheckpointPersist:
+    "Keep that time in the store also while the cluster's version is below 3.6.",
   heartbeatInterval: "Milliseconds between heartbeats.",
   electionTimeout: "Milliseconds without a leader before an election.",
   quotaBackendBytes: "Size of the store at which writes are refused (0: 2 GiB; negative: no limit).",
@@ -42,7 +54,15 @@ const descriptions: { readonly [K in OptionKey]-?: string } = {
   unsafeNoFsync: "Never sync to disk. Acknowledged writes are lost by a power failure.",
 };
 const keys = Object.keys(descriptions) as OptionKey[];
-const booleanKeys: ReadonlySet<OptionKey> = new Set<OptionKey>(["unsafeNoFsync"]);
+const booleanKeys: ReadonlySet<OptionKey> = new Set<OptionKey>([
+  "strictReconfigCheck",
+  "preVote",
+  "forceNewCluster",
+  "initialElectionTickAdvance",
+  "experimentalEnableLeaseCheckpoint",
+  "experimentalEnableLeaseCheckpointPersist",
+  "unsafeNoFsync",
+]);
 
 function flagName(key: string): string {
   return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -171,39 +191,5 @@ function check(given: Given): MemberConfig {
   if (given.listenClientUrls !== undefined && given.advertiseClientUrls === undefined) {
     throw new MemberError("CONFIG", "--advertise-client-urls is required when --listen-client-urls is set explicitly");
   }
-  checkInitialCluster(config);
   return config;
-}
-
-/** The initial cluster must name this member with the peer URLs it advertises. */
-function checkInitialCluster({ name, initialCluster, initialAdvertisePeerUrls }: MemberConfig): void {
-  if (initialCluster === "") return;
-  const pairs = initialCluster.split(",").map((pair) => {
-    const at = pair.indexOf("=");
-    if (at <= 0)
-      throw new MemberError(
-        "CONFIG",
-        `Invalid value '${initialCluster}' for --initial-cluster: '${pair}' must have the form NAME=URL`,
-      );
-    return { member: pair.slice(0, at), url: pair.slice(at + 1) };
-  });
-  const own = pairs.filter(({ member }) => member === name).map(({ url }) => url);
-  if (own.length === 0) {
-    throw new MemberError(
-      "CONFIG",
-      `Invalid value '${initialCluster}' for --initial-cluster: it does not name this member, '${name}'`,
-    );
-  }
-  if ([...own].sort().join() !== [...initialAdvertisePeerUrls].sort().join()) {
-    throw new MemberError(
-      "CONFIG",
-      `--initial-cluster has ${own.join()} for this member, but --initial-advertise-peer-urls is ${initialAdvertisePeerUrls.join()}`,
-    );
-  }
-  if (own.length < pairs.length) {
-    throw new MemberError(
-      "CONFIG",
-      `Invalid value '${initialCluster}' for --initial-cluster: clusters of more than one member are not offered yet`,
-    );
-  }
 }

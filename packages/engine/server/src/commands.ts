@@ -23,6 +23,7 @@ import {
 } from "@conclave/protocol/etcdserverpb";
 import { type EmptyResponse, RequestHeader } from "@conclave/protocol/etcdserverpb/internal";
 import { ClusterMemberAttrSetRequest, ClusterVersionSetRequest } from "@conclave/protocol/membershippb";
+import { decodeV2Request, encodeV2Request, isV2Request, speaksV2 } from "./v2-requests.ts";
 
 /** Every kind of command that this member proposes, with its request and its result. */
 export interface Commands {
@@ -87,8 +88,24 @@ function writeHeader(writer: BinaryWriter, id: bigint): void {
   RequestHeader.encode({ ID: id, username: "", authRevision: 0 }, writer.uint32(headerTag).fork()).join();
 }
 
-/** The bytes of a log entry that carries this command. */
-export function encodeCommand<K extends CommandKind>(kind: K, request: CommandRequest<K>, id: bigint): Uint8Array {
+/** Who must be able to read a command. */
+export interface CommandReaders {
+  /** The API level of the cluster; undefined: of this version. */
+  readonly clusterVersion?: string | undefined;
+}
+
+/** The bytes of a log entry that carries this command, in the form that all members of the cluster understand. */
+export function encodeCommand<K extends CommandKind>(
+  kind: K,
+  request: CommandRequest<K>,
+  id: bigint,
+  { clusterVersion }: CommandReaders = {},
+): Uint8Array {
+  const old = speaksV2(clusterVersion) ? encodeV2Request({ kind, id, request } as Command) : undefined;
+  return old ?? encodeInternal(kind, request, id);
+}
+
+function encodeInternal<K extends CommandKind>(kind: K, request: CommandRequest<K>, id: bigint): Uint8Array {
   const { number, codec }: CommandField<K> = fields[kind];
   const writer = spareWriter ?? new BinaryWriter();
   // A request that cannot be encoded leaves a writer half-full: only one that has finished is used again.
@@ -114,6 +131,7 @@ export type Command = {
  * @throws the decoder's error if the bytes are no `InternalRaftRequest`
  */
 export function decodeCommand(data: Uint8Array): Command | undefined {
+  if (isV2Request(data)) return decodeV2Request(data);
   const reader = new BinaryReader(data);
   let id = 0n;
   let command: Pick<Command, "kind" | "request"> | undefined;

@@ -67,10 +67,11 @@ const list: z.ZodType<string[], readonly string[] | string> = z.union([
 ]);
 
 /** What is wrong with a URL that members or clients are to use, or undefined. */
-function urlFault(text: string): string | undefined {
+export function urlFault(text: string): string | undefined {
   if (text.startsWith("unix://")) return text.length > "unix://".length ? undefined : "names no socket";
-  const match = /^(https?):\/\/(\[[^\]]+\]|[^/:?#\s]+)(:\d+)?(\/?)$/.exec(text);
+  const match = /^(https?):\/\/(\[[^\]]+\]|[^/:?#\s]+)(:\d+)?(\/.*)?$/.exec(text);
   if (match === null) return "must have the form http://host:port";
+  if (match[4] !== undefined) return "must not contain a path";
   const port = Number(match[3]?.slice(1));
   return match[3] === undefined || port > 65_535 ? 'does not have the form "host:port"' : undefined;
 }
@@ -113,8 +114,33 @@ export interface MemberConfig {
   readonly initialClusterState: "new" | "existing";
   /** Tells clusters apart that are founded alike. Default `etcd-cluster`. */
   readonly initialClusterToken: string;
+  /** Refuse changes of the membership that would leave too few started members. Default true. */
+  readonly strictReconfigCheck: boolean;
+  /** Ask whether an election could be won before one is called, so that none is called in vain. Default true. */
+  readonly preVote: boolean;
+  /** Start as a cluster of one on the data of a member whose cluster has lost its majority for good. Default false. */
+  readonly forceNewCluster: boolean;
+  /** Most learners in the cluster; all members must share it. Default 1. */
+  readonly maxLearners: number;
+  /**
+   * The highest version that the cluster may agree on, such as `3.5` while members of that version are to join it.
+   * Empty: the highest that all members speak. Default empty.
+   */
+  readonly maxClusterVersion: string;
   /** Applied entries between two snapshot records in the log. Default 10 000. */
   readonly snapshotCount: number;
+  /** Entries kept in memory behind a snapshot, for members that are a little behind. Default 5000. */
+  readonly snapshotCatchupEntries: number;
+  /** Most received snapshots that are kept; 0: all. Default 5. */
+  readonly maxSnapshots: number;
+  /** Most segments of the log that are kept once no longer needed; 0: all. Default 5. */
+  readonly maxWals: number;
+  /** Let most of the first election timeout pass at once when the member starts. Default true. */
+  readonly initialElectionTickAdvance: boolean;
+  /** Replicate the time that long leases have left, so that a new leader does not grant it anew. Default false. */
+  readonly experimentalEnableLeaseCheckpoint: boolean;
+  /** Keep that time in the store also while the cluster's version is below 3.6; needs the option above. Default false. */
+  readonly experimentalEnableLeaseCheckpointPersist: boolean;
   /** Time between heartbeats. Default 100. */
   readonly heartbeatInterval: number;
   /** Time without a leader before an election, at least five heartbeats. Default 1000. */
@@ -168,7 +194,22 @@ const schema: z.ZodType<MemberConfig> = z
     initialCluster: z.string().default(""),
     initialClusterState: z.enum(["new", "existing"], { error: "must be new or existing" }).default("new"),
     initialClusterToken: z.string().default("etcd-cluster"),
+    strictReconfigCheck: flag.default(true),
+    preVote: flag.default(true),
+    forceNewCluster: flag.default(false),
+    maxLearners: wholeNumber({ min: 1 }).default(1),
+    maxClusterVersion: z
+      .string()
+      .regex(/^(3\.[456](\.0)?)?$/, "must be 3.4, 3.5 or 3.6")
+      .transform((text) => (text === "" ? "" : `${text.slice(0, 3)}.0`))
+      .default(""),
     snapshotCount: wholeNumber({ min: 1 }).default(10_000),
+    snapshotCatchupEntries: wholeNumber({ min: 1 }).default(5000),
+    maxSnapshots: wholeNumber({ min: 0 }).default(5),
+    maxWals: wholeNumber({ min: 0 }).default(5),
+    initialElectionTickAdvance: flag.default(true),
+    experimentalEnableLeaseCheckpoint: flag.default(false),
+    experimentalEnableLeaseCheckpointPersist: flag.default(false),
     heartbeatInterval: wholeNumber({ min: 1 }).default(100),
     electionTimeout: wholeNumber({ min: 1, max: 50_000 }).default(1000),
     quotaBackendBytes: wholeNumber({ min: -1 }).default(0),
@@ -196,6 +237,10 @@ const schema: z.ZodType<MemberConfig> = z
     if (config.heartbeatInterval * 5 > config.electionTimeout) {
       const message = `must be at least 5 times the heartbeat interval of ${config.heartbeatInterval} ms`;
       context.addIssue({ code: "custom", path: ["electionTimeout"], message, input: config.electionTimeout });
+    }
+    if (config.experimentalEnableLeaseCheckpointPersist && !config.experimentalEnableLeaseCheckpoint) {
+      const path = ["experimentalEnableLeaseCheckpointPersist"];
+      context.addIssue({ code: "custom", path, message: "needs --experimental-enable-lease-checkpoint", input: true });
     }
   });
 

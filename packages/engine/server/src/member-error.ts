@@ -5,6 +5,10 @@ export type MemberErrorCode =
   | "DATA_DIR_UNUSABLE"
   | "DATA_DIR_DAMAGED"
   | "DATA_DIR_MISMATCH"
+  /** The cluster to be joined cannot be found, or is not the one that was described. */
+  | "JOIN"
+  /** This member was removed from its cluster; its id never returns. */
+  | "REMOVED"
   | "LISTEN"
   | "DISK";
 

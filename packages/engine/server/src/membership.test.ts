@@ -1,7 +1,14 @@
 import { utf8Text } from "@conclave/base";
 import { createMemoryBackend } from "@conclave/mvcc";
 import { describe, expect, test } from "vitest";
-import { type ClusterMember, createMembership, formatMember, parseMember } from "./membership.ts";
+import {
+  type ClusterMember,
+  createMembership,
+  formatMember,
+  formatPromotion,
+  isPromotion,
+  parseMember,
+} from "./membership.ts";
 
 const member: ClusterMember = {
   id: 0xe255_a223_fb1b_8a6cn,
@@ -42,9 +49,19 @@ describe("formatMember() and parseMember()", () => {
     });
   });
 
+  test("escape what Go escapes, so that every founder writes the same bytes", () => {
+    expect(formatMember({ ...member, name: "a<b>&c" })).toContain('"name":"a\\u003cb\\u003e\\u0026c"');
+  });
+
   test("refuse what is no member", () => {
     expect(() => parseMember('{"name":"x"}')).toThrow(SyntaxError);
   });
+});
+
+test("formatPromotion() writes what etcd writes", () => {
+  expect(formatPromotion(0xe255_a223_fb1b_8a6cn)).toBe('{"id":16309119901012560492,"peerURLs":null,"isPromote":true}');
+  expect(isPromotion(formatPromotion(7n))).toBe(true);
+  expect(isPromotion(formatMember({ ...member, isLearner: true }))).toBe(false);
 });
 
 describe("createMembership()", () => {
@@ -72,6 +89,20 @@ describe("createMembership()", () => {
     expect([...backend.scan("members_removed")].map(([key, value]) => [utf8Text(key), utf8Text(value)])).toEqual([
       ["e255a223fb1b8a6c", "removed"],
     ]);
+  });
+
+  test("reads everything again from a store whose content was replaced", () => {
+    const backend = createMemoryBackend();
+    const membership = createMembership(backend);
+    membership.add(member);
+    const other = createMembership(backend);
+    other.add({ ...member, id: 5n });
+    other.remove(member.id);
+    other.setClusterVersion("3.5.0");
+    membership.reload();
+    expect(membership.members().map(({ id }) => id)).toEqual([5n]);
+    expect(membership.wasRemoved(member.id)).toBe(true);
+    expect(membership.clusterVersion).toBe("3.5.0");
   });
 
   test("does not take a removed member back", () => {
