@@ -18,11 +18,22 @@ const highWaterBytes = 64 * 1024;
 /** Where clients reach the members of a simulation. */
 export class FrontEnds {
   readonly #byEndpoint = new Map<string, FrontEnd>();
+  readonly #machines = new Map<string, string>();
   readonly #onHandlerError: (error: unknown, path: string) => void;
 
   /** @param onHandlerError - is told of what a handler threw that carries no status: a fault of the program */
   constructor(onHandlerError: (error: unknown, path: string) => void) {
     this.#onHandlerError = onHandlerError;
+  }
+
+  /** Says which machine an endpoint leads to, whether it serves or not. */
+  place(endpoint: string, machine: string): void {
+    this.#machines.set(endpoint, machine);
+  }
+
+  /** The machine that an endpoint leads to; one that nobody has is the machine of that name. */
+  machineOf(endpoint: string): string {
+    return this.#machines.get(endpoint) ?? endpoint;
   }
 
   /** Serves clients at an endpoint, from now on. */

@@ -53,13 +53,14 @@ export class SimulatedCall {
   readonly #host: string;
   /** The member's half; undefined until the call has arrived. */
   #server: { readonly frontEnd: FrontEnd; readonly receiver: StreamReceiver; stream: ServerHalf } | undefined;
+  #isConnected = true;
   #isOver = false;
 
   constructor(world: CallWorld, target: CallTarget, sink: CallSink) {
     this.#world = world;
     this.#target = target;
     this.#sink = sink;
-    this.#host = hostOf(target.endpoint);
+    this.#host = world.frontEnds.machineOf(target.endpoint);
     this.#up(
       () => this.#arrive(),
       () => this.#unconnected(),
@@ -156,6 +157,7 @@ export class SimulatedCall {
   #break(): void {
     const { machine } = this.#world;
     const server = this.#server;
+    if (!this.#isConnected) return;
     server?.frontEnd.time.after(keepAliveMs, () => this.#closeServer());
     machine.time.after(this.#world.random.fraction() * keepAliveMs, () =>
       this.#end(unavailable("the connection was lost", { sent: true })),
@@ -227,10 +229,6 @@ class ServerHalf implements TransportStream {
   resume(): void {
     // See pause.
   }
-}
-
-function hostOf(endpoint: string): string {
-  return endpoint.replace(/^https?:\/\//, "").replace(/:\d+$/, "");
 }
 
 function errorOf(fields: OutgoingFields): TransportError | undefined {
