@@ -1,3 +1,11 @@
+export { createPeerNetwork, type HttpPeerNetwork } from "./http-peer-network.ts";
+export {
+  defaultPeerLimits,
+  type PeerLimits,
+  type PeerLog,
+  type PeerLogFields,
+  type PeerNetworkOptions,
+} from "./options.ts";
 export { PeerError, type PeerErrorCode } from "./peer-error.ts";
 export type {
   OutgoingDatabase,

@@ -1,0 +1,126 @@
+/** @module HTTP/1.1 to other members: requests with a time limit, all of which end when the client is closed. */
+import { Agent, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
+import type { Scheduler } from "@conclave/base";
+import { PeerError } from "./peer-error.ts";
+import { parsePeerUrl } from "./peer-url.ts";
+
+/** What to ask of whom. */
+export interface HttpCall {
+  /** The peer URL. */
+  readonly url: string;
+  /** The method. */
+  readonly method: "GET" | "POST";
+  /** The path. */
+  readonly path: string;
+  /** The headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A call whose body and answer are small. */
+export interface HttpExchange extends HttpCall {
+  /** What is sent; default: nothing. */
+  readonly body?: Uint8Array;
+  /** After how many milliseconds to give up. */
+  readonly timeoutMs: number;
+  /** A larger answer is refused. */
+  readonly replyBytesMax: number;
+}
+
+/** An answer. */
+export interface HttpReply {
+  /** Its status. */
+  readonly status: number;
+  /** Its headers, their names in lower case. */
+  readonly headers: IncomingHttpHeaders;
+  /** Its body. */
+  readonly body: Uint8Array;
+}
+
+/** Reaches other members. */
+export class HttpClient {
+  readonly #scheduler: Scheduler;
+  readonly #agent = new Agent({ keepAlive: true });
+  readonly #requests = new Set<ClientRequest>();
+  #closed = false;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+  }
+
+  /**
+   * Sends a request and waits for the whole answer.
+   *
+   * @throws PeerError `UNREACHABLE` if there is none in time, `MALFORMED` if it is too large
+   */
+  exchange(exchange: HttpExchange): Promise<HttpReply> {
+    return new Promise((resolve, reject) => {
+      const call = this.open(exchange, { reuse: true });
+      const { timeoutMs } = exchange;
+      const timer = this.#scheduler.after(timeoutMs, () => call.destroy(new Error(`no answer after ${timeoutMs} ms`)), {
+        background: true,
+      });
+      let answering = false;
+      call.on("close", () => {
+        timer.cancel();
+        // Once an answer has begun, its end or its breaking off decides.
+        if (!answering) reject(unreachable(exchange, "the connection was closed"));
+      });
+      call.on("error", (error) => reject(unreachable(exchange, error)));
+      call.on("response", (response) => {
+        answering = true;
+        collect(response, exchange.replyBytesMax).then(
+          (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+          (error: unknown) => {
+            reject(error instanceof PeerError ? error : unreachable(exchange, error));
+            call.destroy();
+          },
+        );
+      });
+      call.end(exchange.body);
+    });
+  }
+
+  /**
+   * Begins a request; the caller writes its body, ends it and deals with its events.
+   *
+   * @throws RangeError if the URL is none
+   * @param options - `reuse`: over a connection that may have served before and may serve again
+   */
+  open(call: HttpCall, options: { readonly reuse: boolean }): ClientRequest {
+    const { url, method, path, headers } = call;
+    const opened = request({
+      ...parsePeerUrl(url),
+      method,
+      path,
+      headers: { ...headers },
+      agent: options.reuse ? this.#agent : false,
+    });
+    this.#requests.add(opened);
+    opened.on("close", () => this.#requests.delete(opened));
+    if (this.#closed) opened.destroy(new Error("the way to other members is closed"));
+    return opened;
+  }
+
+  /** Ends everything that is under way. */
+  close(): void {
+    this.#closed = true;
+    for (const opened of this.#requests) opened.destroy(new Error("the way to other members is closed"));
+    this.#agent.destroy();
+  }
+}
+
+async function collect(response: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw new PeerError("MALFORMED", `Cannot take an answer of more than ${bytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function unreachable({ method, url, path }: HttpCall, cause: unknown): PeerError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new PeerError("UNREACHABLE", `Cannot ${method} ${url}${path}: ${reason}`, { cause });
+}

@@ -1,0 +1,134 @@
+import type { ServerResponse } from "node:http";
+import type { Message } from "@conclave/raft";
+import { AppendStreamEncoder } from "./append-stream.ts";
+import type { Home } from "./home.ts";
+import { formatId } from "./member-id.ts";
+import { messageStreamEncoder } from "./message-stream.ts";
+import { OutgoingStream } from "./outgoing-stream.ts";
+import { PeerUrls } from "./peer-urls.ts";
+import { PostQueue } from "./post-queue.ts";
+import { type StreamKind, StreamReader } from "./stream-reader.ts";
+
+const kinds: readonly StreamKind[] = ["msgapp", "message"];
+const lost = "lost a peer";
+
+/** What a peer is made of. */
+export interface PeerOptions {
+  /** The member at home. */
+  readonly home: Home;
+  /** The other member. */
+  readonly id: bigint;
+  /** Where it is reached. */
+  readonly urls: readonly string[];
+  /** Takes each message that comes from it. */
+  readonly onMessage: (message: Message) => void;
+}
+
+/** The ways to and from one other member. */
+export class Peer {
+  /** Where it is reached. */
+  readonly urls: PeerUrls;
+  readonly #options: PeerOptions;
+  readonly #readers: readonly StreamReader[];
+  readonly #posts: PostQueue;
+  readonly #outgoing = new Map<StreamKind, OutgoingStream>();
+  readonly #readable = new Set<StreamKind>();
+  #activeSinceMs: number | undefined;
+
+  constructor(options: PeerOptions) {
+    const { home, id, onMessage } = options;
+    this.#options = options;
+    this.urls = new PeerUrls(options.urls);
+    const { urls } = this;
+    this.#posts = new PostQueue({
+      home,
+      urls,
+      onDelivered: () => undefined,
+      onFailure: () => home.receiver.onUnreachable(id),
+    });
+    this.#readers = kinds.map((kind) => {
+      const [onUp, onDown] = [() => this.#onUp(kind), (cause: string) => this.#onDown(kind, cause)];
+      return new StreamReader({ home, peer: id, urls, kind, onMessage, onUp, onDown });
+    });
+  }
+
+  /** Since when (monotonic, in ms) the member is heard; undefined while it is not. */
+  get activeSinceMs(): number | undefined {
+    return this.#activeSinceMs;
+  }
+
+  /** Begins to dial the streams. */
+  start(): void {
+    for (const reader of this.#readers) reader.start();
+  }
+
+  /** Queues a message for the way that suits it best. */
+  enqueue(message: Message): void {
+    const [appends, others] = [this.#outgoing.get("msgapp"), this.#outgoing.get("message")];
+    const stream = message.type === "MsgApp" ? (appends ?? others) : others;
+    (stream ?? this.#posts).enqueue(message);
+  }
+
+  /** Sends what is queued. */
+  flush(): void {
+    for (const stream of this.#outgoing.values()) stream.flush();
+  }
+
+  /** Says on every stream that this member is there. */
+  keepAlive(): void {
+    for (const stream of this.#outgoing.values()) stream.keepAlive();
+  }
+
+  /** Takes the body of a stream that the member has dialled; the one before is given up. */
+  attach(kind: StreamKind, response: ServerResponse): void {
+    const { home, id } = this.#options;
+    const onFull = () => {
+      home.faults.warn({ message: "dropped messages", peer: formatId(id), cause: `the ${kind} stream is full` });
+      home.receiver.onUnreachable(id);
+    };
+    const encoder = kind === "msgapp" ? new AppendStreamEncoder() : messageStreamEncoder;
+    const stream = new OutgoingStream({ response, encoder, limits: home.limits, clock: home.clock, onFull });
+    this.#outgoing.get(kind)?.destroy();
+    this.#outgoing.set(kind, stream);
+    response.on("close", () => {
+      if (this.#outgoing.get(kind) !== stream) return;
+      this.#outgoing.delete(kind);
+      // What was under way is lost; raft asks from where to go on.
+      home.receiver.onUnreachable(id);
+    });
+  }
+
+  /** Stops to listen to the member, and ends the streams to it once what is queued was sent. */
+  end(): void {
+    this.#closeReaders();
+    for (const stream of this.#outgoing.values()) stream.end();
+  }
+
+  /** Gives up everything. */
+  close(): void {
+    this.#closeReaders();
+    this.#posts.close();
+    for (const stream of this.#outgoing.values()) stream.destroy();
+  }
+
+  #closeReaders(): void {
+    for (const reader of this.#readers) reader.close();
+  }
+
+  #onUp(kind: StreamKind): void {
+    const { home, id } = this.#options;
+    this.#readable.add(kind);
+    home.faults.clear({ message: lost, peer: formatId(id) });
+    if (this.#activeSinceMs !== undefined) return;
+    this.#activeSinceMs = home.clock.monotonicMs();
+    home.log.info("reached a peer", { peer: formatId(id), stream: kind });
+  }
+
+  #onDown(kind: StreamKind, cause: string): void {
+    const { home, id } = this.#options;
+    this.#readable.delete(kind);
+    if (this.#readable.size > 0) return;
+    this.#activeSinceMs = undefined;
+    home.faults.warn({ message: lost, peer: formatId(id), cause });
+  }
+}
