@@ -53,7 +53,8 @@ export class SimulatedCall {
   readonly #host: string;
   /** The member's half; undefined until the call has arrived. */
   #server: { readonly frontEnd: FrontEnd; readonly receiver: StreamReceiver; stream: ServerHalf } | undefined;
-  #isConnected = true;
+  /** False once it is certain that the member will never hear of the call. */
+  #isEstablished = true;
   #isOver = false;
 
   constructor(world: CallWorld, target: CallTarget, sink: CallSink) {
@@ -146,18 +147,15 @@ export class SimulatedCall {
   #unconnected(): void {
     const { machine, random } = this.#world;
     const sent = random.fraction() < 0.5;
-    machine.time.bind(() => {
-      machine.time.after(sent ? keepAliveMs : connectTimeoutMs, () =>
-        this.#end(unavailable("no connection", { sent })),
-      );
-    })();
+    this.#isEstablished = false;
+    machine.time.after(sent ? keepAliveMs : connectTimeoutMs, () => this.#end(unavailable("no connection", { sent })));
   }
 
   /** The connection is lost; both ends find out. */
   #break(): void {
     const { machine } = this.#world;
     const server = this.#server;
-    if (!this.#isConnected) return;
+    if (!this.#isEstablished) return;
     server?.frontEnd.time.after(keepAliveMs, () => this.#closeServer());
     machine.time.after(this.#world.random.fraction() * keepAliveMs, () =>
       this.#end(unavailable("the connection was lost", { sent: true })),
