@@ -14,18 +14,25 @@ export interface Alarms {
   activate(member: bigint, type: AlarmType): AlarmMember;
   /** Ends an alarm; returns it, or undefined if it was not on. */
   deactivate(member: bigint, type: AlarmType): AlarmMember | undefined;
+  /** Reads the alarms of a store whose content was replaced. */
+  reload(): void;
 }
 
 /** Opens the alarms that a store holds. */
 export function createAlarms(backend: Backend): Alarms {
   const active = new Map<string, AlarmMember>();
   const nameOf = (member: bigint, type: AlarmType): string => `${type}/${member}`;
-  for (const [key] of backend.scan("alarm")) {
-    const alarm = AlarmMember.decode(key);
-    active.set(nameOf(alarm.memberID, alarm.alarm), alarm);
-  }
   const bytesOf = (alarm: AlarmMember): Uint8Array => AlarmMember.encode(alarm).finish();
 
+  function reload(): void {
+    active.clear();
+    for (const [key] of backend.scan("alarm")) {
+      const alarm = AlarmMember.decode(key);
+      active.set(nameOf(alarm.memberID, alarm.alarm), alarm);
+    }
+  }
+
+  reload();
   return {
     list(type) {
       const alarms = [...active.values()].filter((alarm) => type === undefined || alarm.alarm === type);
@@ -52,5 +59,6 @@ export function createAlarms(backend: Backend): Alarms {
       backend.delete("alarm", bytesOf(alarm));
       return alarm;
     },
+    reload,
   };
 }

@@ -2,7 +2,7 @@
  * @module Applies the replicated log to the state machine: entry by entry, in order, with no look at a clock, so
  * that the same log gives the same bytes on every member.
  */
-import { asBuffer, type Backend, invariant, utf8, utf8Text } from "@conclave/base";
+import { type Backend, invariant } from "@conclave/base";
 import type { Lessor } from "@conclave/lease";
 import { type MvccStore, saturate } from "@conclave/mvcc";
 import { WireError } from "@conclave/protocol";
@@ -14,11 +14,12 @@ import {
   type ResponseHeader,
   type TxnRequest,
 } from "@conclave/protocol/etcdserverpb";
-import { type ConfChange, type ConfState, confChangeOf, type Entry } from "@conclave/raft";
+import { type ConfChange, type ConfState, confChangeOf, type Entry, type SnapshotMetadata } from "@conclave/raft";
 import type { Alarms } from "./alarms.ts";
+import { writeConfState, writeConsistentIndex } from "./applied-state.ts";
 import { type Command, type CommandKind, type CommandResponse, decodeCommand } from "./commands.ts";
-import { requestKey } from "./ids.ts";
-import { type ClusterMember, type Membership, parseMember } from "./membership.ts";
+import type { Membership } from "./membership.ts";
+import { applyMembershipChange, type MembershipDelta } from "./membership-changes.ts";
 import type { Outcome } from "./proposals.ts";
 import { toWireError } from "./wire-error-mapping.ts";
 
@@ -37,52 +38,16 @@ export interface ApplierPorts {
   /** Monotonic time, for the start of a lease's life on the leader; it never enters the state. */
   readonly nowMs: () => number;
   /** Tells the waiting request of this member, if there is one, how its entry ended. */
-  readonly settle: (key: number, outcome: Outcome<AnyResponse>) => void;
+  readonly settle: (id: bigint, outcome: Outcome<AnyResponse>) => void;
   /** Hands a membership change to raft. */
   readonly applyConfChange: (change: ConfChange) => ConfState;
+  /** Members came, left or moved. */
+  readonly onMembershipChange: (delta: MembershipDelta) => void;
   /** A compaction was scheduled: deletion may begin. */
   readonly onCompaction: () => void;
 }
 
-const consistentIndexKey = utf8("consistent_index");
-const termKey = utf8("term");
-const confStateKey = utf8("confState");
-
-function uint64Bytes(value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value));
-  return bytes;
-}
-
-/** The index of the last entry whose effects a store holds; 0 for a new store. */
-export function readConsistentIndex(backend: Backend): number {
-  const bytes = backend.get("meta", consistentIndexKey);
-  return bytes === undefined ? 0 : Number(asBuffer(bytes).readBigUInt64BE(0));
-}
-
-/** The raft configuration a store was left with; undefined before the first membership change was applied. */
-export function readConfState(backend: Backend): ConfState | undefined {
-  const bytes = backend.get("meta", confStateKey);
-  if (bytes === undefined) return undefined;
-  // Member ids exceed what JSON numbers hold exactly, so they are read as text.
-  const json = JSON.parse(utf8Text(bytes).replace(/\d+/g, '"$&"')) as {
-    voters?: string[];
-    learners?: string[];
-  };
-  return {
-    voters: (json.voters ?? []).map(BigInt),
-    learners: (json.learners ?? []).map(BigInt),
-    votersOutgoing: [],
-    learnersNext: [],
-    autoLeave: false,
-  };
-}
-
-function formatConfState(confState: ConfState): string {
-  const list = (name: string, ids: readonly bigint[]): string =>
-    ids.length > 0 ? `"${name}":[${ids.join(",")}],` : "";
-  return `{${list("voters", confState.voters)}${list("learners", confState.learners)}"auto_leave":${confState.autoLeave}}`;
-}
+export { readConfState, readConsistentIndex } from "./applied-state.ts";
 
 function isPut(op: TxnRequest["success"][number]): boolean {
   const request = op.request;
@@ -124,6 +89,17 @@ export class Applier {
     return this.#confState;
   }
 
+  /** Takes up where a snapshot ends, whose state the store now holds. */
+  restore({ index, term, confState }: SnapshotMetadata): void {
+    const { backend } = this.#ports;
+    this.#appliedIndex = index;
+    this.#appliedTerm = term;
+    this.#confState = confState;
+    // An etcd of an earlier version does not write all of this itself.
+    this.writeConsistentIndex();
+    writeConfState(backend, confState);
+  }
+
   /** Applies one committed entry. Entries that the store already holds are passed over. */
   apply(entry: Entry): void {
     if (entry.index <= this.#appliedIndex) return;
@@ -141,16 +117,14 @@ export class Applier {
 
   /** Writes the applied index beside its effects; called before each commit of the store. */
   writeConsistentIndex(): void {
-    const { backend } = this.#ports;
-    backend.put("meta", consistentIndexKey, uint64Bytes(this.#appliedIndex));
-    if (this.#appliedTerm > 0) backend.put("meta", termKey, uint64Bytes(this.#appliedTerm));
+    writeConsistentIndex(this.#ports.backend, this.#appliedIndex, this.#appliedTerm);
   }
 
   #applyCommand(data: Uint8Array): void {
     const command = decodeCommand(data);
     if (command === undefined) return;
     const outcome = this.#carryOut(command);
-    this.#ports.settle(requestKey(command.id), outcome);
+    this.#ports.settle(command.id, outcome);
   }
 
   /** A refusal is a result like any other: every member comes to it alike. Anything else is a broken rule. */
@@ -245,23 +219,10 @@ export class Applier {
       entry.index,
     );
     const { membership, backend } = this.#ports;
-    this.#confState = this.#ports.applyConfChange(change);
-    switch (change.type) {
-      case "addNode":
-      case "addLearnerNode":
-      case "updateNode":
-        membership.add(memberOf(change, membership));
-        break;
-      case "removeNode":
-        membership.remove(change.nodeId);
-        break;
-    }
-    backend.put("meta", confStateKey, utf8(formatConfState(this.#confState)));
+    const { effective, error, delta } = applyMembershipChange(change, membership);
+    this.#confState = this.#ports.applyConfChange(effective);
+    writeConfState(backend, this.#confState);
+    if (delta !== undefined) this.#ports.onMembershipChange(delta);
+    this.#ports.settle(change.id, error === undefined ? { ok: true, value: {} } : { ok: false, error });
   }
-}
-
-function memberOf(change: ConfChange, membership: Membership): ClusterMember {
-  const described = parseMember(utf8Text(change.context));
-  const known = membership.member(change.nodeId);
-  return known === undefined ? described : { ...known, peerUrls: described.peerUrls, isLearner: described.isLearner };
 }

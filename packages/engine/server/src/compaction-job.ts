@@ -37,6 +37,12 @@ export class CompactionJob {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
+  /** Leaves off until {@link CompactionJob.start}. */
+  pause(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
   /** Ends the job; the store resumes it in the next life. */
   stop(): void {
     this.#stopped = true;

@@ -11,14 +11,19 @@ function leaderWithLease(outcome: () => Promise<never>) {
   lessor.promote(0, 0);
   lessor.grant({ id: 7n, ttlSec: 10n, nowMs: 0 });
   const proposed: unknown[] = [];
-  const state = { nowMs: 0, isConfirmedLeader: true };
+  const state: { nowMs: number; leaderTerm: number | undefined; confirmation: Promise<void> | undefined } = {
+    nowMs: 0,
+    leaderTerm: 1,
+    confirmation: undefined,
+  };
   const member: LeaseExpiryPorts = {
     lessor,
     ports: { clock: { monotonicMs: () => state.nowMs, wallMs: () => 0 } },
-    get isConfirmedLeader() {
-      return state.isConfirmedLeader;
+    get leaderTerm() {
+      return state.leaderTerm;
     },
-    propose: <K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> => {
+    confirmLeadership: () => state.confirmation,
+    proposeAsLeader: <K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> => {
       proposed.push([kind, request]);
       return outcome();
     },
@@ -55,13 +60,13 @@ test("a check that comes late is left out, so that the renewals that waited mean
 
 test("a leader that is not confirmed revokes nothing", () => {
   const { expiry, state, takeProposed } = leaderWithLease(pending);
-  state.isConfirmedLeader = false;
+  state.leaderTerm = undefined;
   state.nowMs = 60_000;
   expiry.check(0);
   expect(takeProposed()).toEqual([]);
 });
 
-test.each(["RequestTooManyRequests", "NoLeader"] as const)(
+test.each(["RequestTooManyRequests", "NotLeader"] as const)(
   "a revoke that never came into the log (%s) is proposed again, and the lease may be renewed before",
   async (code) => {
     const { expiry, lessor, state, takeProposed } = leaderWithLease(() => Promise.reject(new WireError(code)));
@@ -82,4 +87,44 @@ test("a revoke whose fate is not known still bars renewals", async () => {
   expiry.check(0);
   await Promise.resolve();
   expect(() => lessor.renew(7n, 10_000)).toThrow(expect.objectContaining({ code: "REVOKING" }));
+});
+
+test("leases are ended only once a quorum has confirmed the leader, and one renewed meanwhile lives on", async () => {
+  const { expiry, lessor, state, takeProposed } = leaderWithLease(pending);
+  lessor.grant({ id: 8n, ttlSec: 10n, nowMs: 0 });
+  let confirm = () => {};
+  state.confirmation = new Promise((resolve) => {
+    confirm = resolve;
+  });
+  state.nowMs = 10_000;
+  expiry.check(0);
+  expect(takeProposed()).toEqual([]);
+  lessor.renew(8n, state.nowMs);
+  confirm();
+  await state.confirmation;
+  expect(takeProposed()).toEqual([revoke]);
+});
+
+test.each([undefined, 2])("a leader of term 1 that turns out to lead in term %s ends nothing", async (leaderTerm) => {
+  const { expiry, state, takeProposed } = leaderWithLease(pending);
+  state.confirmation = Promise.resolve();
+  state.nowMs = 10_000;
+  expiry.check(0);
+  state.leaderTerm = leaderTerm;
+  await state.confirmation;
+  expect(takeProposed()).toEqual([]);
+});
+
+test("the log is told how much is left of a long lease", () => {
+  const { expiry, lessor, state, takeProposed } = leaderWithLease(pending);
+  lessor.grant({ id: 8n, ttlSec: 1000n, nowMs: 0 });
+  lessor.renew(7n, 0);
+  state.nowMs = 9_000;
+  expiry.check(0);
+  expect(takeProposed()).toEqual([]);
+  lessor.renew(7n, 9_000);
+  for (let nowMs = 18_000; nowMs < 301_000; nowMs += 9_000) lessor.renew(7n, nowMs);
+  state.nowMs = 301_000;
+  expiry.check(0);
+  expect(takeProposed()).toEqual([["leaseCheckpoint", { checkpoints: [{ ID: 8n, remainingTTL: 699 }] }]]);
 });

@@ -46,6 +46,11 @@ export class LogCompactor {
       });
   }
 
+  /** Takes note of a snapshot that came from the leader and replaced the log. */
+  onInstalled(index: number): void {
+    this.#snapshotIndex = Math.max(this.#snapshotIndex, index);
+  }
+
   async #compact(index: number): Promise<void> {
     const { wal, log, flusher, catchUpEntries } = this.#options;
     const term = log.term(index);
@@ -53,6 +58,7 @@ export class LogCompactor {
     const confState = this.#options.confState();
     await flusher.flush();
     if (flusher.flushedIndex < index) return; // The store failed and the member is stopping.
+    if (this.#snapshotIndex >= index) return; // Meanwhile the leader sent a snapshot that goes further.
     await wal.saveSnapshot({ index, term, confState });
     this.#snapshotIndex = index;
     log.createSnapshot({ index, confState, data: emptyBytes });

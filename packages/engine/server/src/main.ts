@@ -1,14 +1,18 @@
 /** @module The command `conclave`: a member in a process of its own, until it is told to stop. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { readCommandLine } from "./command-line.ts";
 import type { MemberConfig } from "./config.ts";
 import { createJsonLog } from "./json-log.ts";
 import type { Log } from "./log.ts";
 import { MemberError } from "./member-error.ts";
-import { startServer } from "./server.ts";
+import { type Server, startServer } from "./server.ts";
 import { conclaveVersion, etcdApiVersion } from "./version.ts";
 
 /** Errors whose message is written for operators; any other is a bug and is shown with its stack. */
 const operational: ReadonlySet<string> = new Set(["MemberError", "WalError", "StoreError"]);
+
+/** How long a member that was removed goes on. */
+const removalGraceMs = 1000;
 
 /**
  * Runs the command.
@@ -43,25 +47,51 @@ async function run(config: MemberConfig, warnings: readonly string[]): Promise<n
   const logFor = createJsonLog({ level: config.logLevel, outputs: config.logOutputs });
   const log = logFor("server/main");
   for (const warning of warnings) log.warn(warning);
-  const stopRequested = signalled(log);
-  const server = await startServer(config, { log: logFor });
-  const failure = await Promise.race([server.failed, stopRequested.then(() => undefined)]);
+  const stopping = signalled(log);
+  let server: Server;
+  try {
+    server = await startServer(config, { log: logFor, signal: stopping });
+  } catch (error) {
+    if (stopping.aborted) return stopped(log);
+    throw error;
+  }
+  const failure = await Promise.race([server.failed, aborted(stopping), removed(server, log)]);
   await server.stop();
-  if (failure === undefined) log.info("stopped");
-  else log.error("stopped after a failure", { error: failure.message });
-  return failure === undefined ? 0 : 1;
+  if (failure === undefined) return stopped(log);
+  log.error("stopped after a failure", { error: failure.message });
+  return 1;
 }
 
-/** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */
-function signalled(log: Log): Promise<void> {
+function stopped(log: Log): number {
+  log.info("stopped");
+  return 0;
+}
+
+/** Aborts at the first SIGTERM or SIGINT; the second ends the process at once. */
+function signalled(log: Log): AbortSignal {
+  const controller = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(1);
+    log.info("received a signal and stops", { signal });
+    controller.abort();
+  };
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  return controller.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    let count = 0;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      count += 1;
-      if (count > 1) process.exit(1);
-      log.info("received a signal and stops", { signal });
-      resolve();
-    };
-    process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
+}
+
+/** A member that was removed stays for a moment, as in etcd, so that the others learn that it knows. */
+async function removed(server: Server, log: Log): Promise<undefined> {
+  await server.removed;
+  log.warn("this member was removed from its cluster and stops; its data directory must be removed", {
+    "data-dir": server.dataDir,
+  });
+  await sleep(removalGraceMs);
+  return undefined;
 }

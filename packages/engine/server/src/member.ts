@@ -5,26 +5,33 @@
 import type { Backend, Clock, Random, Scheduler, Timer } from "@conclave/base";
 import { createLessor, type Lessor } from "@conclave/lease";
 import { createMvccStore, type MvccStore } from "@conclave/mvcc";
+import type { PeerNetwork, PeerTransport } from "@conclave/peer";
 import { WireError } from "@conclave/protocol";
 import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
-import type { Entry } from "@conclave/raft";
+import type { ConfChange, ConfState, Dropped, Entry, MemberProgress, Role, Snapshot } from "@conclave/raft";
 import type { FileSystem } from "@conclave/wal";
 import { type Alarms, createAlarms } from "./alarms.ts";
-import { type AnyResponse, Applier, type ApplierPorts } from "./applier.ts";
+import { Applier, type ApplierPorts } from "./applier.ts";
 import { bootstrap, type MemberState } from "./bootstrap.ts";
-import { type CommandKind, type CommandRequest, type CommandResponse, encodeCommand } from "./commands.ts";
+import type { CommandKind, CommandRequest, CommandResponse } from "./commands.ts";
 import { CompactionJob } from "./compaction-job.ts";
-import { createRequestIds, formatId, type RequestIds, requestKey } from "./ids.ts";
+import { createRequestIds, formatId, type RequestIds } from "./ids.ts";
+import type { ResolveHost } from "./initial-cluster.ts";
+import { Leadership } from "./leadership.ts";
 import { LeaseExpiry } from "./lease-expiry.ts";
 import type { Log } from "./log.ts";
 import { LogCompactor, type LogCompactorOptions } from "./log-compactor.ts";
 import type { Membership } from "./membership.ts";
+import { PeerLink } from "./peer-link.ts";
+import { createPeerQueries } from "./peer-queries.ts";
 import { startPeriodic } from "./periodic.ts";
-import { createProposals, type Proposals } from "./proposals.ts";
+import { Proposer } from "./proposer.ts";
 import { RaftLoop, type RaftLoopPorts } from "./raft-loop.ts";
 import { ReadBarrier } from "./read-barrier.ts";
+import type { RequestRoute } from "./request-timeout.ts";
+import { SnapshotFiles } from "./snapshot-files.ts";
+import { SnapshotInstaller } from "./snapshot-installer.ts";
 import { StoreFlusher, type StoreFlusherOptions } from "./store-flusher.ts";
-import { clusterApiVersion } from "./version.ts";
 import { WatchFeed } from "./watch-feed.ts";
 
 /** The world a member lives in. */
@@ -39,6 +46,10 @@ export interface MemberPorts {
   readonly fileSystem: FileSystem;
   /** Opens the store at a path. */
   readonly openBackend: (path: string) => Promise<Backend>;
+  /** The way to the other members. */
+  readonly peers: PeerNetwork;
+  /** Looks up the hosts of peer URLs before URLs are compared. Default: they are compared as they are. */
+  readonly resolveHost?: ResolveHost;
   /** Takes the log lines. */
   readonly log: Log;
 }
@@ -59,6 +70,20 @@ export interface MemberSettings {
   readonly clientUrls: readonly string[];
   /** Tells clusters apart that are founded alike. */
   readonly clusterToken: string;
+  /** Members of the cluster while there is no data, as `name=url` pairs separated by commas. Default: this one alone. */
+  readonly initialCluster?: string;
+  /** Whether that cluster is founded or exists. Default `new`. */
+  readonly initialClusterState?: "new" | "existing";
+  /** Start as a cluster of one on the data of a member whose cluster has lost its majority for good. Default false. */
+  readonly forceNewCluster?: boolean;
+  /** Ask whether an election could be won before one is called. Default true. */
+  readonly preVote?: boolean;
+  /** Refuse changes of the membership that would leave too few started members. Default true. */
+  readonly strictReconfigCheck?: boolean;
+  /** Most learners in the cluster; all members must share it. Default 1. */
+  readonly maxLearners?: number;
+  /** The highest version that the cluster may agree on, such as `3.5.0`. Default: the highest all members speak. */
+  readonly maxClusterVersion?: string;
   /** Time of one tick. */
   readonly heartbeatIntervalMs: number;
   /** Time without a leader before an election; all members must share it. */
@@ -81,12 +106,18 @@ export interface MemberSettings {
 
 /** What gRPC may add to the largest request, as etcd reckons. */
 export const grpcOverheadBytes: number = 512 * 1024;
-/** Proposals that may wait to be applied before new ones are refused. */
-const proposalsMax = 5000;
 /** Entries kept in memory behind a snapshot, for peers that are a little behind. */
 const catchUpEntries = 5000;
 /** How often the deadlines of waiting requests are looked at. */
 const deadlineCheckMs = 250;
+/** After how long an unanswered read index is asked for again, as in etcd. */
+const readRetryMs = 500;
+/** Longest time a leader that stops takes to hand leadership over. */
+const handOverTimeoutMs = 500;
+/** After how long a member's attributes are published again if no leader has taken them. */
+const publishTimeoutMs = 1000;
+
+const noLeader: Dropped = { kind: "dropped", reason: "noLeader" };
 
 /** A running member. */
 export class Member {
@@ -113,23 +144,40 @@ export class Member {
   /** Brings the events of commits to watchers. */
   readonly watchFeed: WatchFeed;
 
+  /** After how long a request is given up. */
+  readonly requestTimeoutMs: number;
+  /** Resolves once this member has learned that it was removed from the cluster. */
+  readonly removed: Promise<void>;
+
   readonly #state: MemberState;
   readonly #ids: RequestIds;
-  readonly #proposals: Proposals<AnyResponse> = createProposals();
+  readonly #proposer: Proposer;
   readonly #applier: Applier;
   readonly #barrier: ReadBarrier;
   readonly #loop: RaftLoop;
   readonly #flusher: StoreFlusher;
   readonly #logCompactor: LogCompactor;
-  readonly #requestTimeoutMs: number;
+  readonly #leadership: Leadership;
+  readonly #snapshotFiles: SnapshotFiles;
+  readonly #link: PeerLink;
+  readonly #installer: SnapshotInstaller;
   readonly #jobs: Timer[] = [];
   #stopped: Error | undefined;
   #failed = false;
   #closing: Promise<void> | undefined;
   #onFailure: ((error: unknown) => void) | undefined;
-  #leaderWaiters: (() => void)[] = [];
+  #onRemoved: () => void = () => {};
+  #onHalt: () => void = () => {};
+  /** Resolves when the member takes nothing more in. */
+  readonly #halted: Promise<void> = new Promise((resolve) => {
+    this.#onHalt = resolve;
+  });
 
-  constructor(state: MemberState, settings: MemberSettings, ports: MemberPorts) {
+  constructor(
+    state: MemberState & { readonly snapshotFiles: SnapshotFiles },
+    settings: MemberSettings,
+    ports: MemberPorts,
+  ) {
     this.#state = state;
     this.id = state.memberId;
     this.clusterId = state.clusterId;
@@ -137,9 +185,13 @@ export class Member {
     this.ports = ports;
     this.backend = state.backend;
     this.membership = state.membership;
-    // etcd grants a read a deadline that covers a slow disk and one election.
-    this.#requestTimeoutMs = 5000 + 2 * settings.electionTimeoutMs;
+    // etcd grants a request a deadline that covers a slow disk and one election.
+    this.requestTimeoutMs = 5000 + 2 * settings.electionTimeoutMs;
     this.#ids = createRequestIds(state.memberId, ports.clock);
+    this.#leadership = new Leadership(ports.clock);
+    this.removed = new Promise((resolve) => {
+      this.#onRemoved = resolve;
+    });
     this.alarms = createAlarms(state.backend);
     this.lessor = createLessor({
       backend: state.backend,
@@ -161,49 +213,142 @@ export class Member {
       onFailure: (error) => this.#fail(error),
     });
     const { applied, confState, snapshot } = state;
+    this.#proposer = new Proposer(
+      {
+        clock: ports.clock,
+        ids: this.#ids,
+        raft: () => this.#reachableRaft,
+        route: () => this.#route(),
+        timeoutMs: this.requestTimeoutMs,
+        maxRequestBytes: settings.maxRequestBytes,
+        clusterVersion: () => this.membership.clusterVersion,
+      },
+      this.id,
+    );
     this.#applier = new Applier(this.#applierPorts(), { index: applied, confState });
     this.#barrier = new ReadBarrier(
-      { scheduler: ports.scheduler, requestReadIndex: (context) => this.#loop.readIndex(context) },
+      {
+        scheduler: ports.scheduler,
+        requestReadIndex: (context) => this.#loop.readIndex(context),
+        newRequestId: () => this.#ids.next(),
+      },
       applied,
     );
     this.#flusher = new StoreFlusher(this.#flusherOptions(), applied);
     this.#logCompactor = new LogCompactor(this.#logCompactorOptions(), snapshot.index);
+    this.#snapshotFiles = state.snapshotFiles;
+    this.#installer = new SnapshotInstaller({
+      files: state.snapshotFiles,
+      flusher: this.#flusher,
+      applier: this.#applier,
+      pause: () => this.#turnEnd(),
+      backend: this.backend,
+      lessor: this.lessor,
+      store: this.store,
+      alarms: this.alarms,
+      membership: this.membership,
+      watchFeed: this.watchFeed,
+      compaction: this.compaction,
+    });
     this.#loop = new RaftLoop(this.#raftLoopPorts());
+    this.#link = new PeerLink({
+      self: { memberId: this.id, clusterId: this.clusterId, peerUrls: settings.peerUrls },
+      network: ports.peers,
+      raft: this.#loop,
+      membership: this.membership,
+      files: state.snapshotFiles,
+      queries: createPeerQueries(this),
+      snapshots: {
+        backend: this.backend,
+        flush: () => this.#flusher.flush(),
+        pause: () => this.#turnEnd(),
+      },
+      onRemoved: () => this.#onRemoved(),
+      log: ports.log,
+    });
   }
 
   /**
-   * Starts the member's life: ticks, election, background jobs.
+   * Starts the member's life: the way to its peers, ticks, election, background jobs.
    *
    * @param onFailure - told once if the member has to stop by itself: its disk failed or a rule of its own was broken
-   * @returns when the member leads or follows and has published its attributes, that is, when it can serve
+   * @returns when a leader is known and has taken this member's attributes, that is, when it can serve
+   * @throws WireError `Stopped` if it is stopped before that
+   * @throws PeerError `LISTEN` if it cannot listen for its peers
    */
   async start(onFailure: (error: unknown) => void): Promise<void> {
     this.#onFailure = onFailure;
+    await this.#link.open(this.#state.peers);
     const { clock, scheduler } = this.ports;
     const every = (intervalMs: number, run: (stalledMs: number) => void): void => {
       this.#jobs.push(startPeriodic({ clock, scheduler, intervalMs, run }));
     };
-    every(this.settings.heartbeatIntervalMs, () => this.#loop.tick());
+    every(this.settings.heartbeatIntervalMs, () => this.#tick());
     every(deadlineCheckMs, () => this.#expireRequests());
+    every(readRetryMs, () => this.#barrier.askAgain());
     const leaseExpiry = new LeaseExpiry(this);
     every(LeaseExpiry.intervalMs, (stalledMs) => leaseExpiry.check(stalledMs));
     this.#jobs.push(this.watchFeed.start());
     this.compaction.start();
-    if (this.#isOnlyVoter()) this.#loop.campaign();
+    if (isOnlyVoter(this.id, this.#state.node.confState)) this.#loop.campaign();
     else this.#loop.tick();
     await this.#leaderKnown();
     await this.#publish();
   }
 
+  /** What this member is to raft. */
+  get role(): Role {
+    return this.#state.node.status.role;
+  }
+
+  /** The term in which this member leads and has applied everything that was committed before; else undefined. */
+  get leaderTerm(): number | undefined {
+    const { role, term } = this.#state.node.status;
+    return role === "leader" && this.#applier.appliedTerm === term ? term : undefined;
+  }
+
   /** Whether this member leads and has applied everything that was committed before its term. */
   get isConfirmedLeader(): boolean {
-    const { role, term } = this.#state.node.status;
-    return role === "leader" && this.#applier.appliedTerm === term;
+    return this.leaderTerm !== undefined;
+  }
+
+  /** Whether this member is a quorum by itself. */
+  get confirmsItself(): boolean {
+    return isOnlyVoter(this.id, this.#applier.confState);
   }
 
   /** Id of the leader; 0n if none is known. */
   get leader(): bigint {
     return this.#state.node.status.lead;
+  }
+
+  /** Since when no leader is known, in monotonic ms; undefined while one is. */
+  get leaderlessSinceMs(): number | undefined {
+    return this.#leadership.leaderlessSinceMs;
+  }
+
+  /**
+   * Listens for changes of the leader; 0n stands for its loss.
+   *
+   * @returns ends the listening
+   */
+  onLeaderChange(listener: (leader: bigint) => void): () => void {
+    return this.#leadership.onChange(listener);
+  }
+
+  /** As leader: what it knows of each member; else undefined. */
+  progress(): ReadonlyMap<bigint, MemberProgress> | undefined {
+    return this.#state.node.progress();
+  }
+
+  /** The ways to the other members; there from {@link Member.start} on. */
+  get transport(): PeerTransport {
+    return this.#link.transport;
+  }
+
+  /** While the state is being replaced by a snapshot: until when nothing may be read of it; else undefined. */
+  get restoring(): Promise<void> | undefined {
+    return this.#installer.underWay;
   }
 
   /** Raft's view, for Status and metrics. */
@@ -214,7 +359,7 @@ export class Member {
 
   /** How many requests wait to be applied. */
   get pendingProposals(): number {
-    return this.#proposals.size;
+    return this.#proposer.size;
   }
 
   /** The header of a reply, as of now. */
@@ -231,27 +376,72 @@ export class Member {
    * Proposes a command and waits until it is applied here.
    *
    * @returns the result of applying it, durable on a quorum
-   * @throws WireError what applying it refused, or `RequestTooLarge`, `RequestTooManyRequests`, `NoLeader`,
-   * `Timeout` (then it may or may not be applied later), `Stopped`
+   * @throws WireError as {@link Proposer.propose}, or `Stopped`
    */
   propose<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
-    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
-    if (this.#proposals.size >= proposalsMax) return Promise.reject(new WireError("RequestTooManyRequests"));
-    const id = this.#ids.next();
-    const data = encodeCommand(kind, request, id);
-    if (data.length > this.settings.maxRequestBytes) return Promise.reject(new WireError("RequestTooLarge"));
-    if (this.#loop.propose(data).kind === "dropped") return Promise.reject(new WireError("NoLeader"));
-    return this.#proposals.wait(requestKey(id), this.#deadlineMs()) as Promise<CommandResponse<K>>;
+    return this.#stopped === undefined ? this.#proposer.propose(kind, request) : Promise.reject(this.#stopped);
+  }
+
+  /**
+   * Proposes a command at this member's own raft or not at all. The caller has made sure, in this turn, that it leads.
+   *
+   * @throws WireError as {@link Proposer.proposeAsLeader}, or `Stopped`
+   */
+  proposeAsLeader<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
+    return this.#stopped === undefined ? this.#proposer.proposeAsLeader(kind, request) : Promise.reject(this.#stopped);
+  }
+
+  /**
+   * Proposes a change of the membership and waits until it is applied here.
+   *
+   * @throws WireError what applying it refused, or as {@link Proposer.propose}
+   */
+  proposeConfChange(change: Omit<ConfChange, "id">): Promise<void> {
+    return this.#stopped === undefined ? this.#proposer.proposeConfChange(change) : Promise.reject(this.#stopped);
   }
 
   /**
    * Waits until a read of the local state is linearizable.
    *
-   * @throws WireError `Timeout` or `Stopped`
+   * @throws WireError `Timeout`, `LeaderChanged` or `Stopped`
    */
   linearizable(): Promise<void> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
-    return this.#barrier.wait(this.#deadlineMs());
+    return this.#barrier.wait(this.ports.clock.monotonicMs() + this.requestTimeoutMs);
+  }
+
+  /** Waits until a quorum has confirmed that this member still leads; undefined if it needs nobody for that. */
+  confirmLeadership(): Promise<void> | undefined {
+    return this.confirmsItself ? undefined : this.linearizable();
+  }
+
+  /**
+   * Hands leadership over, from wherever this member stands.
+   *
+   * @param timeoutMs - after how long to give up; default: an election timeout
+   * @returns when this member knows the other one as leader
+   * @throws WireError `Timeout`, or `BadLeaderTransferee` for one that cannot lead
+   */
+  async transferLeadership(to: bigint, timeoutMs: number = this.settings.electionTimeoutMs): Promise<void> {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    if (this.leader === to) return;
+    const result = this.#loop.transferLeadership(to);
+    if (result.kind === "dropped" && result.reason !== "noLeader") throw new WireError("BadLeaderTransferee");
+    await new Promise<void>((resolve, reject) => {
+      const end = (): void => {
+        stopListening();
+        timer.cancel();
+      };
+      const stopListening = this.onLeaderChange((leader) => {
+        if (leader !== to) return;
+        end();
+        resolve();
+      });
+      const timer = this.ports.scheduler.after(timeoutMs, () => {
+        end();
+        reject(new WireError("Timeout"));
+      });
+    });
   }
 
   /** An id for a lease that nobody chose. */
@@ -265,11 +455,24 @@ export class Member {
   }
 
   /**
-   * Ends the member: waiting requests get `server stopped`, applied state is persisted, files are let go. A member that
-   * has failed persists nothing more and only lets go.
+   * As leader of others, hands leadership over to the follower that has been connected for longest, so that they need no
+   * election. Does its best within half a second.
+   */
+  async handOver(): Promise<void> {
+    const heir = this.#heir();
+    if (heir === undefined || this.#stopped !== undefined) return;
+    // Whoever stops anyway leaves the rest to an election.
+    await this.transferLeadership(heir, handOverTimeoutMs).catch(() => {});
+  }
+
+  /**
+   * Ends the member: a leader hands over, waiting requests get `server stopped`, applied state is persisted, files are
+   * let go. A member that has failed persists nothing more and only lets go.
    */
   async stop(): Promise<void> {
+    await this.handOver();
     const first = this.#halt();
+    await this.#link.close();
     await this.#loop.stop();
     if (first) await this.#flusher.flush();
     this.#closing ??= this.#close();
@@ -279,9 +482,64 @@ export class Member {
   /** Ends the member as a crash would, for the simulation: nothing more is persisted. */
   async abort(): Promise<void> {
     this.#halt();
+    await this.#link.close();
     await this.#loop.stop();
     this.#closing ??= this.#close();
     await this.#closing;
+  }
+
+  async #install(snapshot: Snapshot): Promise<void> {
+    const { index } = snapshot.metadata;
+    await this.#installer.install(snapshot);
+    this.#link.followMembership();
+    this.#barrier.onApplied(index);
+    this.#logCompactor.onInstalled(index);
+    await this.#state.wal.release(index);
+    await this.#snapshotFiles.removeUpTo(index);
+    this.ports.log.info("installed a snapshot", { "snapshot-index": index });
+  }
+
+  /** What is sent to a leader that cannot be reached is lost for certain: it waits for a leader that can. */
+  readonly #reachableRaft: Pick<RaftLoop, "propose" | "proposeConfChange"> = {
+    propose: (data) => (this.#isLeaderReachable ? this.#loop.propose(data) : noLeader),
+    proposeConfChange: (change) => (this.#isLeaderReachable ? this.#loop.proposeConfChange(change) : noLeader),
+  };
+
+  get #isLeaderReachable(): boolean {
+    const { leader } = this;
+    return leader === this.id || leader === 0n || this.#link.activeSince(leader) !== undefined;
+  }
+
+  #route(): RequestRoute {
+    const { electedMs } = this.#leadership;
+    return {
+      self: this.id,
+      leader: this.leader,
+      electedMs,
+      electionTimeoutMs: this.settings.electionTimeoutMs,
+      voters: this.#applier.confState.voters,
+      activeSince: (id) => this.#link.activeSince(id),
+    };
+  }
+
+  /** Who is to lead after this member: the voter that has been connected for longest. */
+  #heir(): bigint | undefined {
+    if (this.role !== "leader") return undefined;
+    let [heir, sinceMs] = [undefined as bigint | undefined, Number.POSITIVE_INFINITY];
+    for (const id of this.#applier.confState.voters) {
+      const activeSinceMs = id === this.id ? undefined : this.#link.activeSince(id);
+      if (activeSinceMs !== undefined && activeSinceMs < sinceMs) [heir, sinceMs] = [id, activeSinceMs];
+    }
+    return heir;
+  }
+
+  #tick(): void {
+    this.#loop.tick();
+    this.#proposer.retryUnsent();
+  }
+
+  #turnEnd(): Promise<void> {
+    return new Promise((resolve) => this.ports.scheduler.atTurnEnd(resolve));
   }
 
   #applierPorts(): ApplierPorts {
@@ -290,8 +548,9 @@ export class Member {
       ...{ backend, store, lessor, alarms, membership },
       header: () => this.header(),
       nowMs: () => this.ports.clock.monotonicMs(),
-      settle: (key, outcome) => this.#proposals.settle(key, outcome),
+      settle: (id, outcome) => this.#proposer.settle(id, outcome),
       applyConfChange: (change) => this.#state.node.applyConfChange(change),
+      onMembershipChange: (delta) => this.#link.onMembershipChange(delta),
       onCompaction: () => this.compaction.start(),
     };
   }
@@ -325,7 +584,8 @@ export class Member {
     const { node, log, wal } = this.#state;
     return {
       ...{ node, log, wal, scheduler: this.ports.scheduler },
-      send: () => {},
+      send: (messages) => this.#link.send(messages),
+      install: (snapshot) => this.#install(snapshot),
       apply: (entries) => this.#apply(entries),
       onReadState: (context, index) => this.#barrier.onReadState(context, index),
       onSoftState: () => this.#onSoftState(),
@@ -338,9 +598,9 @@ export class Member {
     this.#stopped = new WireError("Stopped");
     for (const job of this.#jobs) job.cancel();
     this.compaction.stop();
-    this.#proposals.abandon(this.#stopped);
+    this.#proposer.abandon(this.#stopped);
     this.#barrier.abandon(this.#stopped);
-    this.#releaseLeaderWaiters();
+    this.#onHalt();
     return true;
   }
 
@@ -358,13 +618,9 @@ export class Member {
     this.#onFailure?.(error);
   }
 
-  #deadlineMs(): number {
-    return this.ports.clock.monotonicMs() + this.#requestTimeoutMs;
-  }
-
   #expireRequests(): void {
     const nowMs = this.ports.clock.monotonicMs();
-    this.#proposals.expire(nowMs);
+    this.#proposer.expire(nowMs);
     this.#barrier.expire(nowMs);
   }
 
@@ -374,57 +630,64 @@ export class Member {
     this.#barrier.onApplied(index);
     // Only now is every revoke of earlier terms applied, so that no lease is given time it no longer has.
     if (!this.lessor.primary && this.isConfirmedLeader) this.#becomePrimary();
-    if (this.#leaderWaiters.length > 0) this.#releaseLeaderWaiters();
     this.#logCompactor.afterApply(index);
     return this.#flusher.afterApply();
   }
 
   #onSoftState(): void {
-    const { role } = this.#state.node.status;
+    const { role, lead, term } = this.#state.node.status;
     if (role !== "leader" && this.lessor.primary) this.lessor.demote();
-    this.ports.log.info("raft role changed", {
-      role,
-      term: this.#state.node.status.term,
-      leader: formatId(this.leader),
-    });
+    this.ports.log.info("raft role changed", { role, term, leader: formatId(lead) });
+    if (this.#stopped !== undefined || lead === this.#leadership.leader) return;
+    // Whom the former leader was asked by gets no answer from it.
+    if (lead !== 0n) this.#barrier.onLeaderChange();
+    this.#leadership.update(lead);
+    this.#proposer.retryUnsent();
   }
 
   #becomePrimary(): void {
     this.lessor.promote(this.ports.clock.monotonicMs(), this.settings.electionTimeoutMs);
   }
 
-  #isOnlyVoter(): boolean {
-    const { voters } = this.#state.confState;
-    return voters.length === 0 || (voters.length === 1 && voters[0] === this.id);
-  }
-
-  #leaderKnown(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#leaderWaiters.push(() => (this.#stopped === undefined ? resolve() : reject(this.#stopped)));
-      this.#releaseLeaderWaiters();
-    });
-  }
-
-  #releaseLeaderWaiters(): void {
-    if (this.#stopped === undefined && !this.isConfirmedLeader) return;
-    const waiters = this.#leaderWaiters;
-    this.#leaderWaiters = [];
-    for (const wake of waiters) wake();
-  }
-
-  /** Tells the cluster this member's name and client URLs, and the API level, where they differ from what it knows. */
-  async #publish(): Promise<void> {
-    const { name, clientUrls } = this.settings;
-    const known = this.membership.member(this.id);
-    if (known?.name !== name || known.clientUrls.join() !== clientUrls.join()) {
-      await this.propose("clusterMemberAttrSet", {
-        memberID: this.id,
-        memberAttributes: { name, clientUrls: [...clientUrls] },
+  async #leaderKnown(): Promise<void> {
+    if (this.#leadership.leader === 0n) {
+      await new Promise<void>((resolve) => {
+        const stopListening = this.onLeaderChange(() => {
+          stopListening();
+          resolve();
+        });
+        void this.#halted.then(resolve);
       });
     }
-    if (this.membership.clusterVersion !== clusterApiVersion)
-      await this.propose("clusterVersionSet", { ver: clusterApiVersion });
+    if (this.#stopped !== undefined) throw this.#stopped;
   }
+
+  /** Tells the cluster this member's name and client URLs, where they differ from what it knows. */
+  async #publish(): Promise<void> {
+    const { name, clientUrls } = this.settings;
+    const request = { memberID: this.id, memberAttributes: { name, clientUrls: [...clientUrls] } };
+    for (;;) {
+      await this.#leaderKnown();
+      try {
+        // One that has just joined does not know before what form of the command the others understand.
+        await this.linearizable();
+        const known = this.membership.member(this.id);
+        if (known?.name === name && known.clientUrls.join() === clientUrls.join()) return;
+        await this.#proposer.propose("clusterMemberAttrSet", request, publishTimeoutMs);
+      } catch (error) {
+        // What was sent to a leader that was lost is sent again: it means the same however often it is applied.
+        if (this.#stopped !== undefined || !mayPass(error)) throw error;
+      }
+    }
+  }
+}
+
+function isOnlyVoter(id: bigint, { voters }: ConfState): boolean {
+  return voters.length === 1 && voters[0] === id;
+}
+
+function mayPass(error: unknown): boolean {
+  return error instanceof WireError && (error.code.startsWith("Timeout") || error.code === "LeaderChanged");
 }
 
 /**
@@ -433,6 +696,7 @@ export class Member {
  * @throws MemberError or WalError, with one line that says what an operator can do
  */
 export async function openMember(settings: MemberSettings, ports: MemberPorts): Promise<Member> {
+  const snapshotFiles = new SnapshotFiles(ports.fileSystem, `${settings.memberDir}/snap`);
   const state = await bootstrap({
     memberDir: settings.memberDir,
     walDir: settings.walDir,
@@ -440,11 +704,24 @@ export async function openMember(settings: MemberSettings, ports: MemberPorts): 
     name: settings.name,
     peerUrls: settings.peerUrls,
     clusterToken: settings.clusterToken,
+    initialCluster: settings.initialCluster ?? "",
+    initialClusterState: settings.initialClusterState ?? "new",
+    forceNewCluster: settings.forceNewCluster ?? false,
     electionTicks: Math.max(2, Math.round(settings.electionTimeoutMs / settings.heartbeatIntervalMs)),
+    preVote: settings.preVote ?? true,
     fileSystem: ports.fileSystem,
     random: ports.random,
+    peers: ports.peers,
+    resolver: { resolveHost: ports.resolveHost ?? (async (host) => host), scheduler: ports.scheduler },
+    log: ports.log,
     openBackend: ports.openBackend,
+    restoreSnapshot: async (backend, index) => {
+      if (!(await snapshotFiles.has(index))) return false;
+      await snapshotFiles.restore(index, backend);
+      return true;
+    },
     onRepair: (repair) => ports.log.warn("cut off the torn end of the write-ahead log", { ...repair }),
   });
-  return new Member(state, settings, ports);
+  await snapshotFiles.prepare(state.applied);
+  return new Member({ ...state, snapshotFiles }, settings, ports);
 }

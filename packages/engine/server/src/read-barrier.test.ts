@@ -19,7 +19,18 @@ function manualTurns(): Scheduler & { endTurn(): void } {
 function setUp(applied = 0) {
   const scheduler = manualTurns();
   const asked: Uint8Array[] = [];
-  const barrier = new ReadBarrier({ scheduler, requestReadIndex: (context) => asked.push(context) }, applied);
+  let requests = 0n;
+  const barrier = new ReadBarrier(
+    {
+      scheduler,
+      requestReadIndex: (context) => asked.push(context),
+      newRequestId: () => {
+        requests += 1n;
+        return requests;
+      },
+    },
+    applied,
+  );
   const read = (deadlineMs = 1000) => {
     const state = { outcome: "waiting" };
     barrier.wait(deadlineMs).then(
@@ -102,5 +113,37 @@ describe("ReadBarrier", () => {
     barrier.abandon(new Error("stopped"));
     await settled();
     expect([asked.outcome, gathering.outcome]).toEqual(["stopped", "stopped"]);
+  });
+
+  test("asks again under the same name, and takes the answer to either question", async () => {
+    const { scheduler, asked, barrier, read, answer, settled } = setUp(5);
+    const reader = read();
+    barrier.askAgain();
+    expect(asked).toHaveLength(0);
+    scheduler.endTurn();
+    barrier.askAgain();
+    expect(asked).toHaveLength(2);
+    expect(asked[1]).toEqual(asked[0]);
+    answer(5, 1);
+    answer(5, 2);
+    await settled();
+    expect(reader.outcome).toBe("released");
+  });
+
+  test("ends what a former leader was asked for, and asks the new one for those who came later", async () => {
+    const { scheduler, asked, barrier, read, answer, settled } = setUp(5);
+    const early = read();
+    scheduler.endTurn();
+    const late = read();
+    barrier.onLeaderChange();
+    scheduler.endTurn();
+    await settled();
+    expect(early.outcome).toBe("etcdserver: leader changed");
+    answer(5, 1);
+    await settled();
+    expect([late.outcome, asked.length]).toEqual(["waiting", 2]);
+    answer(5, 2);
+    await settled();
+    expect(late.outcome).toBe("released");
   });
 });

@@ -7,6 +7,8 @@ export interface ReadBarrierOptions {
   readonly scheduler: Scheduler;
   /** Asks raft for a read index; the answer comes through {@link ReadBarrier.onReadState} with this context. */
   readonly requestReadIndex: (context: Uint8Array) => void;
+  /** A number that no other request of the cluster has: the leader answers followers by it. */
+  readonly newRequestId: () => bigint;
 }
 
 interface Waiter {
@@ -16,15 +18,21 @@ interface Waiter {
 }
 
 interface Round {
+  readonly id: bigint;
   readonly waiters: readonly Waiter[];
   /** The index to be applied before the waiters may read; undefined until raft has answered. */
   index: number | undefined;
 }
 
-function contextOf(round: number): Uint8Array {
+function contextOf(round: Round): Uint8Array {
   const context = new Uint8Array(8);
-  new DataView(context.buffer).setBigUint64(0, BigInt(round));
+  new DataView(context.buffer).setBigUint64(0, round.id);
   return context;
+}
+
+function isAbout(round: Round, context: Uint8Array): boolean {
+  if (context.length !== 8) return false;
+  return new DataView(context.buffer, context.byteOffset, 8).getBigUint64(0) === round.id;
 }
 
 /**
@@ -34,7 +42,6 @@ function contextOf(round: number): Uint8Array {
 export class ReadBarrier {
   readonly #options: ReadBarrierOptions;
   #gathering: Waiter[] = [];
-  #roundNumber = 0;
   #asked: Round | undefined;
   #scheduled = false;
   /** Rounds that raft has answered and that wait for apply, by ascending index. */
@@ -51,7 +58,8 @@ export class ReadBarrier {
    * Resolves when a read of the local state is linearizable.
    *
    * @param deadlineMs - monotonic time at which to give up
-   * @throws WireError `Timeout` after the deadline, or the error given to {@link abandon}
+   * @throws WireError `Timeout` after the deadline, `LeaderChanged` when another leader was elected meanwhile, or the
+   * error given to {@link abandon}
    */
   wait(deadlineMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -63,8 +71,7 @@ export class ReadBarrier {
   /** Takes raft's answer: what was committed at `index` may be read once it is applied. */
   onReadState(context: Uint8Array, index: number): void {
     const round = this.#asked;
-    const view = new DataView(context.buffer, context.byteOffset, context.byteLength);
-    if (round === undefined || view.getBigUint64(0) !== BigInt(this.#roundNumber)) return;
+    if (round === undefined || !isAbout(round, context)) return;
     this.#asked = undefined;
     round.index = index;
     this.#answered.push(round);
@@ -77,6 +84,19 @@ export class ReadBarrier {
     invariant(index >= this.#applied, "the applied index never falls", this.#applied, index);
     this.#applied = index;
     this.#release();
+  }
+
+  /** Asks again for the round that is under way: question or answer may have been lost. */
+  askAgain(): void {
+    if (this.#asked !== undefined) this.#options.requestReadIndex(contextOf(this.#asked));
+  }
+
+  /** Ends the round that the former leader was asked for: who waits gets `LeaderChanged` and may ask again at once. */
+  onLeaderChange(): void {
+    const round = this.#asked;
+    this.#asked = undefined;
+    for (const waiter of round?.waiters ?? []) waiter.reject(new WireError("LeaderChanged"));
+    this.#scheduleRound();
   }
 
   /** Gives up on reads whose deadline has passed, and on a round that raft has left unanswered for too long. */
@@ -113,10 +133,9 @@ export class ReadBarrier {
 
   #startRound(): void {
     if (this.#asked !== undefined || this.#gathering.length === 0) return;
-    this.#asked = { waiters: this.#gathering, index: undefined };
+    this.#asked = { id: this.#options.newRequestId(), waiters: this.#gathering, index: undefined };
     this.#gathering = [];
-    this.#roundNumber += 1;
-    this.#options.requestReadIndex(contextOf(this.#roundNumber));
+    this.#options.requestReadIndex(contextOf(this.#asked));
   }
 
   #release(): void {

@@ -2,6 +2,8 @@
  * @module A member with its front end: the composition root. Here the adapters are picked: real clock, disk and
  * network, LMDB, gRPC.
  */
+import { lookup } from "node:dns/promises";
+import { createPeerNetwork, PeerError } from "@conclave/peer";
 import {
   ClusterDefinition,
   KVDefinition,
@@ -15,6 +17,7 @@ import { bindService, createRpcServer, type RpcServer, type ServiceBinding } fro
 import { openLmdbBackend } from "@conclave/store-lmdb";
 import { nodeFileSystem, withoutSync } from "@conclave/wal";
 import {
+  type DataPaths,
   dataPaths,
   effectiveQuotaBytes,
   type MemberConfig,
@@ -27,6 +30,7 @@ import { formatId } from "./ids.ts";
 import { type Log, silentLog } from "./log.ts";
 import { grpcOverheadBytes, type Member, openMember } from "./member.ts";
 import { MemberError } from "./member-error.ts";
+import { memberSettings } from "./member-settings.ts";
 import { createMetrics } from "./metrics.ts";
 import { createQuota } from "./quota.ts";
 import { ClusterService } from "./services/cluster-service.ts";
@@ -37,11 +41,14 @@ import { LockService } from "./services/lock-service.ts";
 import { MaintenanceService } from "./services/maintenance-service.ts";
 import { WatchService } from "./services/watch-service.ts";
 import { systemClock, systemRandom, systemScheduler } from "./system-ports.ts";
+import { etcdApiVersion } from "./version.ts";
 
 /** What an embedder may give beside the configuration. */
 export interface ServerOptions {
   /** Where log lines go, by the part that writes them. Default: nowhere. */
   readonly log?: (caller: string) => Log;
+  /** Gives up starting, for a member may wait for others as long as it takes. Default: never. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A running member. */
@@ -56,6 +63,8 @@ export interface Server extends AsyncDisposable {
   readonly dataDir: string;
   /** Resolves with the error if the member had to stop by itself; stays pending otherwise. */
   readonly failed: Promise<Error>;
+  /** Resolves once the member has learned that it was removed from its cluster; it should be stopped then. */
+  readonly removed: Promise<void>;
   /** Ends streams and connections, persists applied state and lets go of the data directory. */
   stop(): Promise<void>;
 }
@@ -75,57 +84,44 @@ const closeGraceMs = 500;
 export async function startServer(input: MemberConfigInput = {}, options: ServerOptions = {}): Promise<Server> {
   const config = parseMemberConfig({ ...input });
   const log = options.log ?? (() => silentLog);
-  const { dataDir, memberDir, walDir } = dataPaths(config);
+  const paths = dataPaths(config);
+  const { dataDir } = paths;
   const lock = await lockDataDir(dataDir);
   try {
-    const member = await open(config, { memberDir, walDir }, log("server/member"));
-    return await serve(config, member, { dataDir, log, release: () => lock.release() });
+    const member = await open(config, paths, log);
+    const { signal } = options;
+    return await serve(config, member, { dataDir, log, signal, release: () => lock.release() });
   } catch (error) {
     await lock.release();
-    throw toMemberError(error, dataDir);
+    throw toMemberError(error, config, dataDir);
   }
 }
 
-/** A refusal of the operating system while the data directory is opened is the operator's to mend. */
-function toMemberError(error: unknown, dataDir: string): unknown {
+/** A refusal of the operating system is the operator's to mend. */
+function toMemberError(error: unknown, { listenPeerUrls }: MemberConfig, dataDir: string): unknown {
+  if (error instanceof PeerError && error.code === "LISTEN") return listenError(listenPeerUrls, error);
   if (!(error instanceof Error && "syscall" in error)) return error;
   return new MemberError("DATA_DIR_UNUSABLE", `Cannot use the data directory '${dataDir}': ${error.message}`, {
     cause: error,
   });
 }
 
-function open(
-  config: MemberConfig,
-  paths: { readonly memberDir: string; readonly walDir: string },
-  log: Log,
-): Promise<Member> {
+function open(config: MemberConfig, paths: DataPaths, log: (caller: string) => Log): Promise<Member> {
   const disk = nodeFileSystem({ clock: systemClock });
-  return openMember(
-    {
-      name: config.name,
-      ...paths,
-      peerUrls: config.initialAdvertisePeerUrls,
-      clientUrls: config.advertiseClientUrls,
-      clusterToken: config.initialClusterToken,
-      heartbeatIntervalMs: config.heartbeatInterval,
-      electionTimeoutMs: config.electionTimeout,
-      snapshotCount: config.snapshotCount,
-      backendBatchIntervalMs: config.backendBatchInterval,
-      backendBatchLimit: config.backendBatchLimit === 0 ? 10_000 : config.backendBatchLimit,
-      maxRequestBytes: config.maxRequestBytes,
-      compactionBatchLimit: config.compactionBatchLimit,
-      compactionSleepMs: config.compactionSleepInterval,
-      watchProgressIntervalMs: config.watchProgressNotifyInterval,
-    },
-    {
-      clock: systemClock,
-      scheduler: systemScheduler,
-      random: systemRandom,
-      fileSystem: config.unsafeNoFsync ? withoutSync(disk) : disk,
-      openBackend: (path) => openLmdbBackend({ path }),
-      log,
-    },
-  );
+  const world = { clock: systemClock, scheduler: systemScheduler, random: systemRandom };
+  return openMember(memberSettings(config, paths), {
+    ...world,
+    fileSystem: config.unsafeNoFsync ? withoutSync(disk) : disk,
+    openBackend: (path) => openLmdbBackend({ path }),
+    resolveHost: async (host) => (await lookup(host)).address,
+    peers: createPeerNetwork({
+      ...world,
+      listenUrls: config.listenPeerUrls,
+      serverVersion: etcdApiVersion,
+      log: log("peer"),
+    }),
+    log: log("server/member"),
+  });
 }
 
 /** Binds every service of a member, for whatever transport carries them. */
@@ -152,10 +148,12 @@ export function bindServices(
 interface Surroundings {
   readonly dataDir: string;
   readonly log: (caller: string) => Log;
+  readonly signal: AbortSignal | undefined;
   readonly release: () => Promise<void>;
 }
 
-async function serve(config: MemberConfig, member: Member, { dataDir, log, release }: Surroundings): Promise<Server> {
+async function serve(config: MemberConfig, member: Member, surroundings: Surroundings): Promise<Server> {
+  const { dataDir, log, signal, release } = surroundings;
   const serverLog = log("server");
   let reportFailure: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
@@ -167,7 +165,10 @@ async function serve(config: MemberConfig, member: Member, { dataDir, log, relea
     stopping ??= shutDown(rpc, member, release);
     return stopping;
   };
+  const giveUp = (): void => void member.stop();
+  signal?.addEventListener("abort", giveUp);
   try {
+    signal?.throwIfAborted();
     await member.start((error) => {
       reportFailure(error instanceof Error ? error : new Error(String(error)));
       void stop();
@@ -184,16 +185,20 @@ async function serve(config: MemberConfig, member: Member, { dataDir, log, relea
       clientUrls,
       dataDir,
       failed,
+      removed: member.removed,
       stop,
       [Symbol.asyncDispose]: stop,
     };
   } catch (error) {
     await shutDown(rpc, member, async () => {});
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 
 async function shutDown(rpc: RpcServer, member: Member, release: () => Promise<void>): Promise<void> {
+  await member.handOver();
   await rpc.close({ graceMs: closeGraceMs });
   await member.stop();
   await release();
@@ -221,8 +226,10 @@ async function listen(rpc: RpcServer, urls: readonly string[]): Promise<readonly
   try {
     return await rpc.listen(...urls);
   } catch (error) {
-    throw new MemberError("LISTEN", `Cannot listen on ${urls.join(",")}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw listenError(urls, error as Error);
   }
+}
+
+function listenError(urls: readonly string[], error: Error): MemberError {
+  return new MemberError("LISTEN", `Cannot listen on ${urls.join(",")}: ${error.message}`, { cause: error });
 }

@@ -62,9 +62,29 @@ export class StoreFlusher {
   async flush(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    await this.#committing;
+    // One that fails has told so by itself.
+    await this.#committing?.catch(() => {});
     // Another caller may have started a commit while this one waited; that one holds everything this one wants.
     this.#committing ??= this.#commit();
+    await this.#committing;
+  }
+
+  /**
+   * Runs a task during which nothing is persisted, once what is under way has ended.
+   *
+   * @param task - replaces the store; resolves to the index of the last entry it then holds durably
+   */
+  async exclusively(task: () => Promise<number>): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    while (this.#committing !== undefined) await this.#committing;
+    this.#committing = task()
+      .then((index) => {
+        this.#flushedIndex = index;
+      })
+      .finally(() => {
+        this.#committing = undefined;
+      });
     await this.#committing;
   }
 

@@ -24,6 +24,7 @@ export class WatchFeed {
   readonly #options: WatchFeedOptions;
   readonly #streams = new Set<WatchStream>();
   #stopped = false;
+  #paused = false;
 
   constructor(options: WatchFeedOptions) {
     this.#options = options;
@@ -45,6 +46,18 @@ export class WatchFeed {
     stream.close();
   }
 
+  /** Moves no watcher forward until {@link WatchFeed.resume}: the history is being replaced. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Goes on after the store was reloaded: every watcher catches up from the new history. */
+  resume(): void {
+    this.#paused = false;
+    this.hub.resync();
+    this.#syncLater();
+  }
+
   /** Starts the progress notifications; the handle ends all of the feed's work. */
   start(): Timer {
     const { scheduler, random, progressIntervalMs } = this.#options;
@@ -53,7 +66,7 @@ export class WatchFeed {
       timer = scheduler.after(progressIntervalMs * (0.9 + random.fraction() / 5), notify, { background: true });
     };
     const notify = (): void => {
-      for (const stream of this.#streams) stream.notifyProgress();
+      if (!this.#paused) for (const stream of this.#streams) stream.notifyProgress();
       schedule();
     };
     schedule();
@@ -67,7 +80,7 @@ export class WatchFeed {
 
   #syncLater(): void {
     this.#options.scheduler.atTurnEnd(() => {
-      if (!this.#stopped && this.hub.syncStep()) this.#syncLater();
+      if (!this.#stopped && !this.#paused && this.hub.syncStep()) this.#syncLater();
     });
   }
 }

@@ -1,5 +1,4 @@
-import { binaryStringBytes } from "@conclave/base";
-import { LeaseError } from "@conclave/lease";
+import { WireError } from "@conclave/protocol";
 import type {
   LeaseGrantRequest,
   LeaseGrantResponse,
@@ -13,17 +12,19 @@ import type {
 } from "@conclave/protocol/etcdserverpb";
 import type { RequestStream, ResponseStream } from "@conclave/rpc";
 import { randomLeaseId } from "../ids.ts";
+import { LeaseKeeper } from "../lease-keeper.ts";
 import type { Member } from "../member.ts";
 import type { Quota } from "../quota.ts";
-import { toWireError } from "../wire-error-mapping.ts";
 
 /** The Lease service. Grants and revokes go through the log; renewals live on the leader alone. */
 export class LeaseService {
   readonly #member: Member;
+  readonly #keeper: LeaseKeeper;
   readonly #quota: Quota;
 
   constructor(member: Member, quota: Quota) {
     this.#member = member;
+    this.#keeper = new LeaseKeeper(member);
     this.#quota = quota;
   }
 
@@ -51,16 +52,11 @@ export class LeaseService {
   }
 
   async leaseTimeToLive(request: LeaseTimeToLiveRequest): Promise<LeaseTimeToLiveResponse> {
-    await this.#member.linearizable();
-    const { lessor, ports } = this.#member;
-    const header = this.#member.header();
     try {
-      const { remainingSec, grantedTtlSec } = lessor.timeToLive(request.ID, ports.clock.monotonicMs());
-      const keys = request.keys ? lessor.keysOf(request.ID).map(binaryStringBytes) : [];
-      return { header, ID: request.ID, TTL: remainingSec, grantedTTL: grantedTtlSec, keys };
+      return { ...(await this.#keeper.timeToLive(request)), header: this.#member.header() };
     } catch (error) {
-      if (!isNotFound(error)) throw toWireError(error) ?? error;
-      return { header, ID: request.ID, TTL: -1, grantedTTL: 0, keys: [] };
+      if (!isNotFound(error)) throw error;
+      return { header: this.#member.header(), ID: request.ID, TTL: -1, grantedTTL: 0, keys: [] };
     }
   }
 
@@ -69,18 +65,13 @@ export class LeaseService {
     return { header: this.#member.header(), leases: this.#member.lessor.leases().map((ID) => ({ ID })) };
   }
 
-  /** The TTL after a renewal; 0 for a lease that is gone. At once, unless the log has to be told. */
+  /** The TTL after a renewal; 0 for a lease that is gone. At once if the member can. */
   #renew(id: bigint): number | Promise<number> {
-    const { lessor, ports } = this.#member;
     try {
-      const { ttlSec, resetCheckpoint } = lessor.renew(id, ports.clock.monotonicMs());
-      if (!resetCheckpoint) return ttlSec;
-      // A shorter remaining TTL is on record. It must go before the renewal counts, or the next leader would honour it.
-      const checkpoints = [{ ID: id, remainingTTL: 0 }];
-      return this.#member.propose("leaseCheckpoint", { checkpoints }).then(() => ttlSec);
+      const ttl = this.#keeper.renew(id);
+      return typeof ttl === "number" ? ttl : ttl.catch(goneAsZero);
     } catch (error) {
-      if (isNotFound(error)) return 0;
-      throw toWireError(error) ?? error;
+      return goneAsZero(error);
     }
   }
 
@@ -92,6 +83,11 @@ export class LeaseService {
   }
 }
 
+function goneAsZero(error: unknown): number {
+  if (isNotFound(error)) return 0;
+  throw error;
+}
+
 function isNotFound(error: unknown): boolean {
-  return error instanceof LeaseError && (error.code === "NOT_FOUND" || error.code === "REVOKING");
+  return error instanceof WireError && error.code === "LeaseNotFound";
 }
