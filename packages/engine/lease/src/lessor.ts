@@ -154,6 +154,13 @@ export interface Lessor {
    * whose fate is not known may still be applied, and a renewal must not be acknowledged before that.
    */
   unmarkRevoking(id: bigint): void;
+  /**
+   * Takes over the rows of a store whose content was replaced, and demotes: keys hang on no lease until the key-value
+   * store has been reloaded as well.
+   *
+   * @throws {@link LeaseError} `CORRUPT` if a row is damaged; then nothing has changed
+   */
+  reload(): void;
   /** Remaining TTLs that the log should know, for one command; none unless primary. */
   dueCheckpoints(nowMs: number, limit: number): LeaseCheckpoint[];
 }
@@ -170,7 +177,7 @@ class BackendLessor implements Lessor {
   readonly #minTtlSec: number;
   readonly #checkpointIntervalSec: number;
   readonly #persistsCheckpoints: () => boolean;
-  readonly #leases = new Map<bigint, Lease>();
+  #leases: Map<bigint, Lease>;
   /** Only a primary has times. */
   #times: LeaseTimes | undefined;
 
@@ -182,14 +189,12 @@ class BackendLessor implements Lessor {
     this.#minTtlSec = minTtlSec;
     this.#checkpointIntervalSec = checkpointIntervalSec;
     this.#persistsCheckpoints = persistsCheckpoints;
-    for (const { ID, TTL, RemainingTTL } of this.#rows.all()) {
-      this.#leases.set(ID, {
-        id: ID,
-        ttlSec: Math.max(TTL, minTtlSec),
-        remainingTtlSec: RemainingTTL,
-        keys: undefined,
-      });
-    }
+    this.#leases = this.#load();
+  }
+
+  reload(): void {
+    this.#leases = this.#load();
+    this.demote();
   }
 
   exists(id: bigint): boolean {
@@ -284,6 +289,15 @@ class BackendLessor implements Lessor {
 
   dueCheckpoints(nowMs: number, limit: number): LeaseCheckpoint[] {
     return this.#times?.dueCheckpoints(nowMs, limit) ?? [];
+  }
+
+  #load(): Map<bigint, Lease> {
+    const leases = new Map<bigint, Lease>();
+    for (const { ID, TTL, RemainingTTL } of this.#rows.all()) {
+      const ttlSec = Math.max(TTL, this.#minTtlSec);
+      leases.set(ID, { id: ID, ttlSec, remainingTtlSec: RemainingTTL, keys: undefined });
+    }
+    return leases;
   }
 
   #lease(id: bigint): Lease {

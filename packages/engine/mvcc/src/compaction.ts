@@ -37,13 +37,16 @@ export class Compaction {
     this.#hashes = hashes;
   }
 
-  /** Takes up what a store has noted before it was closed: the compact revision, and a pass that was cut short. */
+  /** Takes over the compact revision that the store has noted, and forgets the pass under way. */
   restore(): void {
-    const scheduled = readMark(this.#state, scheduledKey);
-    const finished = readMark(this.#state, finishedKey);
-    this.#state.compactRevision = Math.max(scheduled, finished);
-    this.#state.currentRevision = Math.max(this.#state.currentRevision, scheduled, finished);
-    if (scheduled > finished) this.#begin(scheduled, undefined);
+    this.#pass = undefined;
+    this.#state.compactRevision = Math.max(this.#scheduled, readMark(this.#state, finishedKey));
+  }
+
+  /** Takes up a pass that was cut short. The index must be whole. */
+  resume(): void {
+    const scheduled = this.#scheduled;
+    if (scheduled > readMark(this.#state, finishedKey)) this.#begin(scheduled, undefined);
   }
 
   /**
@@ -76,6 +79,11 @@ export class Compaction {
     if (next === undefined) this.#finish(pass);
     else pass.next = next;
     return next !== undefined;
+  }
+
+  /** The revision that the store has noted as the one of the last compaction; -1 if there was none. */
+  get #scheduled(): number {
+    return readMark(this.#state, scheduledKey);
   }
 
   #begin(revision: number, hasher: KvHasher | undefined): void {

@@ -9,7 +9,8 @@ import { type Revision, revisionKey } from "./revision.ts";
 /** What the parts of the store share: the data and where in history it stands. */
 export interface StoreState {
   readonly backend: Backend;
-  readonly index: KeyIndex;
+  /** Replaced as a whole when the content of the backend is. */
+  index: KeyIndex;
   /** Revision of the newest transaction; 1 in a fresh store. */
   currentRevision: number;
   /** Below it no revision can be read; -1 before the first compaction. */

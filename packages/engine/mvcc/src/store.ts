@@ -26,7 +26,7 @@ import { type HistoryQuery, type HistorySlice, readHistory } from "./history.ts"
 import { KeyIndex } from "./key-index.ts";
 import { keyRange } from "./key-range.ts";
 import { type RangeTotals, rangeOne, rangeSlices } from "./range.ts";
-import { restoreIndex } from "./restore.ts";
+import { attachKeys, restoreIndex } from "./restore.ts";
 import type { PreviousValues, StoreEvent } from "./store-event.ts";
 import { revisionHeader, type StoreState, valueAt } from "./store-state.ts";
 import { type ChosenTxn, checkChosen, checkKept, checkLease, chooseBranches } from "./txn.ts";
@@ -108,6 +108,17 @@ export interface MvccStore {
    */
   hashKv(revision: number): Generator<undefined, KvHash>;
 
+  /**
+   * Takes over the content of a backend that was replaced as a whole, in slices of about a millisecond, and attaches
+   * keys to leases: the lessor must have been reloaded, and so know of none. It is the history of the same cluster, so
+   * a read in slices that began before goes on after it, or ends as `COMPACTED`. A compaction that was cut short is
+   * taken up by the next {@link MvccStore.compactStep}.
+   *
+   * The first slice is to follow the replacement at once. Until the last one, which alone moves the current revision,
+   * nothing may be written and no read begun.
+   */
+  reload(): Generator<void, void>;
+
   /** Registers the one who is told of every commit. There is one; a second call replaces it. */
   onCommit(listener: CommitListener): void;
   /**
@@ -144,8 +155,7 @@ class Store implements MvccStore {
     this.#leases = leases;
     this.#compaction = new Compaction(this.#state, this.#hashes);
     this.#txnParts = { state: this.#state, leases, slab: new ByteSlab(), previous: this.#previous };
-    restoreIndex(this.#state, leases);
-    this.#compaction.restore();
+    drainSteps(this.reload());
   }
 
   get currentRevision(): number {
@@ -221,6 +231,16 @@ class Store implements MvccStore {
     return valueAt(this.#state, key, revision);
   }
 
+  *reload(): Generator<void, void> {
+    // First, so that reads and watchers of what is not there any more find out before they look for it.
+    this.#compaction.restore();
+    const { index, newestRevision } = yield* restoreIndex(this.#state.backend);
+    yield* attachKeys(index, this.#leases);
+    this.#state.index = index;
+    this.#state.currentRevision = Math.max(1, newestRevision, this.#state.compactRevision);
+    this.#compaction.resume();
+  }
+
   /** Runs a write transaction; its changes, if any, become the new current revision. */
   #write<T>(change: (txn: WriteTxn) => T): T {
     const txn = new WriteTxn(this.#txnParts);
@@ -287,6 +307,10 @@ class Store implements MvccStore {
   #nested(txn: WriteTxn, chosen: ChosenTxn): TxnResponse {
     return { header: revisionHeader(0), succeeded: chosen.succeeded, responses: this.#execute(txn, chosen) };
   }
+}
+
+function drainSteps(steps: Generator<void, void>): void {
+  while (steps.next().done !== true);
 }
 
 function drain(slices: Generator<readonly KeyValue[], RangeTotals>): { kvs: KeyValue[]; totals: RangeTotals } {

@@ -78,6 +78,13 @@ export interface WatchHub {
    * @returns whether more work remains
    */
   syncStep(): boolean;
+  /**
+   * Takes note that the history was replaced, mostly by one that goes further: whoever has not been given all of it
+   * catches up, those whose next revision is compacted are canceled in their turn, and those whose next revision is
+   * still to come stay where they are. To be called before anything else sees the new current revision; from when the
+   * old history began to go until then no step may be taken. Calls `onWork` if there is something to do.
+   */
+  resync(): void;
   /** How many there are now. */
   readonly stats: WatchHubStats;
 }
@@ -115,9 +122,12 @@ class Hub implements WatchHub, WatchStreamHost {
   readonly #unsynced = new WatcherGroup();
   /** The watchers of `#unsynced`; who has waited longest comes first. */
   readonly #queue = new Set<Watcher>();
+  /** Up to here synced watchers have been given everything. */
+  #publishedRevision: number;
 
   constructor(options: WatchHubOptions) {
     this.#options = options;
+    this.#publishedRevision = options.history.currentRevision;
     this.fragmentBytes = options.fragmentBytes ?? defaultFragmentBytes;
   }
 
@@ -139,6 +149,7 @@ class Hub implements WatchHub, WatchStreamHost {
 
   publish(revision: number, events: readonly StoreEvent[]): void {
     invariant(revision === this.revision, "a commit is published before the next", revision, this.revision);
+    this.#publishedRevision = revision;
     if (this.#synced.size === 0) return;
     const header = this.header(revision);
     for (const [watchers, selection] of selectEvents(this.#synced, events)) {
@@ -151,6 +162,12 @@ class Hub implements WatchHub, WatchStreamHost {
     const [first] = watchers;
     if (first !== undefined) this.#catchUp(watchers, first.nextRevision);
     return this.#queue.size > 0;
+  }
+
+  resync(): void {
+    for (const stream of this.#streams) for (const watcher of stream.watchers) this.#resyncWatcher(watcher);
+    this.#publishedRevision = this.revision;
+    if (this.#queue.size > 0) this.#options.onWork();
   }
 
   header(revision: number): ResponseHeader {
@@ -166,11 +183,17 @@ class Hub implements WatchHub, WatchStreamHost {
   }
 
   resume(stream: WatcherStream): void {
-    for (const watcher of stream.waiting) this.#move(watcher, "unsynced");
+    for (const watcher of stream.waiting) this.admit(watcher);
   }
 
   forget(stream: SinkStream): void {
     this.#streams.delete(stream);
+  }
+
+  #resyncWatcher(watcher: Watcher): void {
+    // That of a synced watcher may lag behind; where it does, there was nothing for it.
+    if (watcher.state === "synced") watcher.nextRevision = Math.max(watcher.nextRevision, this.#publishedRevision + 1);
+    if (watcher.state !== "waiting") this.admit(watcher);
   }
 
   /** Gives a synced watcher what a commit holds for it. */

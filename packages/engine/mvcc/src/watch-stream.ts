@@ -101,6 +101,11 @@ export class SinkStream implements WatchStream, WatcherStream {
     return this.#watchers.size;
   }
 
+  /** Its watchers. */
+  get watchers(): Iterable<Watcher> {
+    return this.#watchers.values();
+  }
+
   create(request: WatchCreateRequest): void {
     const range = watchedRange(request);
     if (request.startRevision < 0n) this.#refuse(compacted);
