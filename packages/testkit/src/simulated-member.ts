@@ -3,10 +3,14 @@
  * disk and a store in memory. One seed decides everything, so the same seed gives the same run.
  */
 import { createMemoryBackend, type MemoryBackend } from "@conclave/mvcc";
+import type { PeerNetwork } from "@conclave/peer";
 import { type Member, type MemberSettings, openMember, silentLog } from "@conclave/server";
 import type { FileSystem } from "@conclave/wal";
 import { type DiskCall, type SimulatedDisk, simulatedDisk } from "./simulated-disk.ts";
 import type { Tear } from "./simulated-file.ts";
+import { MachineTime } from "./simulation/machine-time.ts";
+import { SimulatedNetwork } from "./simulation/simulated-network.ts";
+import { Wires } from "./simulation/wires.ts";
 import { type VirtualTime, virtualTime } from "./virtual-time.ts";
 
 /** What a simulated member is made of. */
@@ -115,6 +119,14 @@ export class SimulatedMember {
     return copy;
   }
 
+  /** A network with nobody else on it. */
+  #lonelyNetwork(): PeerNetwork {
+    const { time } = this;
+    const wires = new Wires({ time, random: time.random });
+    const network = new SimulatedNetwork({ wires, random: time.random });
+    return network.attach({ name: "simulated", time: new MachineTime(time) }, defaults.peerUrls);
+  }
+
   #open(backend: MemoryBackend): Promise<Member> {
     const disk = this.#options.wrapDisk?.(this.#disk) ?? this.#disk;
     return openMember(
@@ -125,6 +137,7 @@ export class SimulatedMember {
         random: this.time.random,
         fileSystem: disk,
         openBackend: async () => backend,
+        peers: this.#lonelyNetwork(),
         log: silentLog,
       },
     );

@@ -285,8 +285,13 @@ export class SimulatedCluster {
     const machine = this.machine(name);
     if (machine.member !== undefined) machine.crash("drop");
     await this.removeMember(name);
-    machine.wipe();
-    await this.#join(machine, true);
+    await this.rejoin(name);
+  }
+
+  /** Lets a machine whose member was removed join again, as a new member without data; resolves when it has its vote. */
+  async rejoin(name: string): Promise<void> {
+    this.#note(`rejoin ${name}`);
+    await this.#join(this.machine(name), true);
     await this.promote(name);
   }
 

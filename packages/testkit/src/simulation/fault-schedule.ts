@@ -1,0 +1,393 @@
+/**
+ * @module What goes wrong in a run: machines lose their power, are stopped and woken, lose each other; disks are slow,
+ * full or fail; clocks drift and jump; members come and go. The seed decides what, whom it hits, when and for how long.
+ */
+import type { Random } from "@conclave/base";
+import type { Tear } from "../simulated-file.ts";
+import type { SimulatedCluster } from "./simulated-cluster.ts";
+import type { SimulatedMachine } from "./simulated-machine.ts";
+import type { LinkSettings } from "./wires.ts";
+
+/** The kinds of faults. */
+export type FaultKind =
+  /** A machine loses its power and what it had not synced. */
+  | "crash"
+  /** All machines lose their power at once. */
+  | "blackout"
+  /** A member is stopped in order and started again. */
+  | "restart"
+  /** The machines fall into two groups that do not reach each other. */
+  | "partition"
+  /** A machine reaches nobody, clients included. */
+  | "isolation"
+  /** A machine is heard by another one that it does not hear. */
+  | "oneWay"
+  /** The network loses, doubles and reorders. */
+  | "badNetwork"
+  /** A machine is stopped for a while, as by SIGSTOP. */
+  | "pause"
+  /** A clock runs too fast or too slow from now on. */
+  | "drift"
+  /** A wall clock is set by up to an hour. */
+  | "wallJump"
+  /** A disk is slow. */
+  | "slowDisk"
+  /** A disk is full. */
+  | "fullDisk"
+  /** A sync fails. */
+  | "failedSync"
+  /** The leader is asked to hand over. */
+  | "transfer"
+  /** A member joins. */
+  | "grow"
+  /** A member is removed. */
+  | "shrink"
+  /** A member loses all its data and joins again. */
+  | "wipe";
+
+/** What a schedule is made of. */
+export interface FaultScheduleOptions {
+  /** The cluster that is to suffer. */
+  readonly cluster: SimulatedCluster;
+  /** Decides everything. */
+  readonly random: Random;
+  /** How often each kind happens, relative to the others; default: {@link defaultFaults}. */
+  readonly weights?: Partial<Record<FaultKind, number>>;
+  /** Time between two faults, in ms, on average; default: 3 000. */
+  readonly everyMs?: number;
+  /** Most voting members to grow to; default: 5. */
+  readonly membersMax?: number;
+}
+
+/** How often each kind of fault happens by default. */
+export const defaultFaults: Readonly<Record<FaultKind, number>> = {
+  crash: 20,
+  blackout: 2,
+  restart: 5,
+  partition: 10,
+  isolation: 10,
+  oneWay: 8,
+  badNetwork: 8,
+  pause: 10,
+  drift: 3,
+  wallJump: 3,
+  slowDisk: 5,
+  fullDisk: 3,
+  failedSync: 3,
+  transfer: 6,
+  grow: 2,
+  shrink: 2,
+  wipe: 3,
+};
+
+const badLink: Partial<LinkSettings> = {
+  delayMs: [0.2, 40],
+  loss: 0.1,
+  duplication: 0.1,
+  reordering: 0.1,
+  breaking: 0.02,
+};
+const calmLink: Partial<LinkSettings> = { delayMs: [0.2, 1], loss: 0, duplication: 0, reordering: 0, breaking: 0 };
+const tears: readonly Tear[] = ["drop", "keep", "cut", "tear"];
+
+/** Makes things go wrong until it is stopped. */
+export class FaultSchedule {
+  /** How often each kind has happened. */
+  readonly counts: Partial<Record<FaultKind, number>> = {};
+  readonly #cluster: SimulatedCluster;
+  readonly #random: Random;
+  readonly #everyMs: number;
+  readonly #membersMax: number;
+  readonly #weights: readonly (readonly [FaultKind, number])[];
+  readonly #underWay = new Set<Promise<void>>();
+  #isStopped = false;
+  #isChangingMembers = false;
+
+  constructor(options: FaultScheduleOptions) {
+    this.#cluster = options.cluster;
+    this.#random = options.random;
+    this.#everyMs = options.everyMs ?? 3_000;
+    this.#membersMax = options.membersMax ?? 5;
+    this.#weights = Object.entries(options.weights ?? defaultFaults) as [FaultKind, number][];
+  }
+
+  /** Lets things go wrong until {@link FaultSchedule.stop}. */
+  async run(): Promise<void> {
+    for (;;) {
+      await this.#cluster.sleep(this.#random.fraction() * 2 * this.#everyMs);
+      if (this.#isStopped) return;
+      this.#start(this.#draw());
+    }
+  }
+
+  /** Starts no more faults. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /**
+   * Ends every fault that lasts: machines run, the network is whole, disks are sound, and every member that was not
+   * removed is started. Resolves when they serve.
+   *
+   * @throws Error if a member does not start
+   */
+  async repair(): Promise<void> {
+    this.stop();
+    const cluster = this.#cluster;
+    cluster.heal();
+    cluster.wires.configure(calmLink);
+    for (const { name, disk } of cluster.machines.values()) {
+      cluster.resume(name);
+      cluster.slowDisk(name, 1);
+      disk.limitFreeBytes(Number.POSITIVE_INFINITY);
+    }
+    await Promise.all(this.#underWay);
+    for (const { name, state } of cluster.machines.values()) {
+      cluster.machine(name).disk.limitFreeBytes(Number.POSITIVE_INFINITY);
+      if (state === "down" || state === "failed") await this.#boot(name);
+    }
+  }
+
+  #start(kind: FaultKind): void {
+    const fault = this.#carryOut(kind);
+    if (fault === undefined) return;
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+    this.#underWay.add(fault);
+    void fault.finally(() => this.#underWay.delete(fault));
+  }
+
+  #draw(): FaultKind {
+    let at = this.#random.fraction() * this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [kind, weight] of this.#weights) {
+      at -= weight;
+      if (at < 0) return kind;
+    }
+    return "crash";
+  }
+
+  /** @returns when the fault is over; undefined if there is nobody it could hit */
+  #carryOut(kind: FaultKind): Promise<void> | undefined {
+    switch (kind) {
+      case "blackout":
+        return this.#blackout();
+      case "partition":
+        return this.#partition();
+      case "badNetwork":
+        return this.#badNetwork();
+      case "transfer":
+        return this.#transfer();
+      case "grow":
+        return this.#changeMembers(() => this.#grow());
+      case "shrink":
+        return this.#changeMembers(() => this.#shrink());
+      case "wipe":
+        return this.#changeMembers(() => this.#wipe());
+      default: {
+        const target = this.#victim();
+        return target === undefined ? undefined : this.#hit(kind, target);
+      }
+    }
+  }
+
+  #hit(
+    kind: Exclude<FaultKind, "blackout" | "partition" | "badNetwork" | "transfer" | "grow" | "shrink" | "wipe">,
+    target: SimulatedMachine,
+  ): Promise<void> {
+    switch (kind) {
+      case "crash":
+        return this.#crash(target.name);
+      case "restart":
+        return this.#restart(target.name);
+      case "isolation":
+        return this.#isolate(target.name);
+      case "oneWay":
+        return this.#oneWay(target.name);
+      case "pause":
+        return this.#pause(target.name);
+      case "drift":
+        return this.#drift(target.name);
+      case "wallJump":
+        return this.#wallJump(target.name);
+      case "slowDisk":
+        return this.#slowDisk(target.name);
+      case "fullDisk":
+        return this.#fullDisk(target.name);
+      case "failedSync":
+        return this.#failedSync(target);
+    }
+  }
+
+  async #crash(name: string): Promise<void> {
+    this.#cluster.crash(name, this.#pick(tears));
+    await this.#last(100, 5_000);
+    await this.#reboot(name);
+  }
+
+  async #blackout(): Promise<void> {
+    const running = this.#running();
+    for (const { name } of running) this.#cluster.crash(name, this.#pick(tears));
+    await this.#last(100, 2_000);
+    await Promise.all(running.map(({ name }) => this.#reboot(name)));
+  }
+
+  async #restart(name: string): Promise<void> {
+    await this.#cluster.stop(name);
+    await this.#last(10, 1_000);
+    await this.#reboot(name);
+  }
+
+  async #partition(): Promise<void> {
+    const names = this.#running().map(({ name }) => name);
+    const cut = 1 + this.#random.below(Math.max(1, names.length - 1));
+    const shuffled = this.#shuffled(names);
+    const clients = this.#shuffled([...this.#cluster.clients.keys()]);
+    const half = this.#random.below(clients.length + 1);
+    // Some clients stay with each side and some reach both.
+    const spread = this.#random.below(2) === 0 ? [[], []] : [clients.slice(0, half), clients.slice(half)];
+    this.#cluster.partition(
+      [...shuffled.slice(0, cut), ...(spread[0] ?? [])],
+      [...shuffled.slice(cut), ...(spread[1] ?? [])],
+    );
+    await this.#last(500, 8_000);
+    this.#cluster.heal();
+  }
+
+  async #isolate(name: string): Promise<void> {
+    this.#cluster.isolate(name);
+    await this.#last(500, 8_000);
+    this.#cluster.heal();
+  }
+
+  async #oneWay(name: string): Promise<void> {
+    for (const { name: other } of this.#running())
+      if (other !== name && this.#random.below(2) === 0)
+        this.#cluster.cut(this.#random.below(2) === 0 ? { from: name, to: other } : { from: other, to: name });
+    await this.#last(500, 8_000);
+    this.#cluster.heal();
+  }
+
+  async #badNetwork(): Promise<void> {
+    this.#cluster.wires.configure(badLink);
+    await this.#last(1_000, 10_000);
+    this.#cluster.wires.configure(calmLink);
+  }
+
+  async #pause(name: string): Promise<void> {
+    this.#cluster.pause(name);
+    await this.#last(100, 5_000);
+    this.#cluster.resume(name);
+  }
+
+  async #drift(name: string): Promise<void> {
+    this.#cluster.drift(name, 1 + (this.#random.fraction() - 0.5) * 0.02);
+  }
+
+  async #wallJump(name: string): Promise<void> {
+    this.#cluster.jumpWall(name, (this.#random.fraction() - 0.5) * 7_200_000);
+  }
+
+  async #slowDisk(name: string): Promise<void> {
+    this.#cluster.slowDisk(name, 2 ** (1 + this.#random.below(9)));
+    await this.#last(500, 5_000);
+    this.#cluster.slowDisk(name, 1);
+  }
+
+  async #fullDisk(name: string): Promise<void> {
+    this.#cluster.fullDisk(name, this.#random.below(8) * 4096);
+    await this.#last(500, 5_000);
+    this.#cluster.fullDisk(name, Number.POSITIVE_INFINITY);
+    await this.#reboot(name);
+  }
+
+  async #failedSync(target: SimulatedMachine): Promise<void> {
+    target.disk.failNextSync();
+    await this.#last(500, 3_000);
+    // Nobody knows what a disk holds that failed to sync: what was not synced is gone with the power.
+    if (target.state === "failed") this.#cluster.crash(target.name, "drop");
+    await this.#reboot(target.name);
+  }
+
+  async #transfer(): Promise<void> {
+    const leader = this.#cluster.leader();
+    const member = leader === undefined ? undefined : this.#cluster.machine(leader).member;
+    const heir = this.#pick(this.#running()).member;
+    if (member === undefined || heir === undefined) return;
+    await Promise.race([member.transferLeadership(heir.id).catch(() => {}), this.#cluster.sleep(5_000)]);
+  }
+
+  #changeMembers(change: () => Promise<void>): Promise<void> | undefined {
+    if (this.#isChangingMembers) return undefined;
+    this.#isChangingMembers = true;
+    // In a cluster that is in trouble a change may fail at any step: what counts is that nothing breaks by it.
+    return Promise.race([change().catch(() => {}), this.#cluster.sleep(120_000)]).finally(() => {
+      this.#isChangingMembers = false;
+    });
+  }
+
+  async #grow(): Promise<void> {
+    const removed = [...this.#cluster.machines.values()].find(({ state }) => state === "removed");
+    if (this.#running().length >= this.#membersMax) return;
+    const name = removed?.name ?? (await this.#cluster.addMember());
+    if (removed !== undefined) await this.#cluster.rejoin(name);
+    else await this.#cluster.promote(name);
+  }
+
+  async #shrink(): Promise<void> {
+    const running = this.#running();
+    if (running.length > 1) await this.#cluster.removeMember(this.#pick(running).name);
+  }
+
+  async #wipe(): Promise<void> {
+    const running = this.#running();
+    if (running.length > 1) await this.#cluster.wipe(this.#pick(running).name);
+  }
+
+  /** Starts a member after a fault, unless another one wants it otherwise. */
+  async #reboot(name: string): Promise<void> {
+    const { state } = this.#cluster.machine(name);
+    if (state === "down" || state === "failed") await this.#boot(name).catch(() => {});
+  }
+
+  /** Starts a member; what a fault keeps from starting is tried again. */
+  async #boot(name: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#cluster.restart(name);
+      } catch (error) {
+        const { state } = this.#cluster.machine(name);
+        if (attempt === 5 || (state !== "failed" && state !== "down")) throw error;
+        await this.#cluster.sleep(1_000);
+      }
+    }
+  }
+
+  #running(): readonly SimulatedMachine[] {
+    return [...this.#cluster.machines.values()].filter(({ state }) => state === "running");
+  }
+
+  /** Somebody who runs; every other time the leader. */
+  #victim(): SimulatedMachine | undefined {
+    const running = this.#running();
+    const leader = this.#cluster.leader();
+    const leading = running.find(({ name }) => name === leader);
+    if (leading !== undefined && this.#random.below(2) === 0) return leading;
+    return running.length === 0 ? undefined : this.#pick(running);
+  }
+
+  #last(shortestMs: number, longestMs: number): Promise<void> {
+    return this.#cluster.sleep(shortestMs + this.#random.fraction() * (longestMs - shortestMs));
+  }
+
+  #pick<T>(choices: readonly T[]): T {
+    return choices[this.#random.below(choices.length)] as T;
+  }
+
+  #shuffled<T>(items: readonly T[]): T[] {
+    const shuffled = [...items];
+    for (let at = shuffled.length - 1; at > 0; at--) {
+      const other = this.#random.below(at + 1);
+      [shuffled[at], shuffled[other]] = [shuffled[other] as T, shuffled[at] as T];
+    }
+    return shuffled;
+  }
+}
