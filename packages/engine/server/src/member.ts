@@ -346,11 +346,6 @@ export class Member {
     return this.#link.transport;
   }
 
-  /** While the state is being replaced by a snapshot: until when nothing may be read of it; else undefined. */
-  get restoring(): Promise<void> | undefined {
-    return this.#installer.underWay;
-  }
-
   /** Raft's view, for Status and metrics. */
   get raftStatus(): { readonly term: number; readonly commit: number; readonly applied: number } {
     const { term, commit } = this.#state.node.status;
@@ -408,6 +403,22 @@ export class Member {
   linearizable(): Promise<void> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
     return this.#barrier.wait(this.ports.clock.monotonicMs() + this.requestTimeoutMs);
+  }
+
+  /**
+   * Waits until local state may be read, which while a snapshot is being installed it may not.
+   *
+   * @returns undefined if nothing has to be waited for
+   * @throws WireError as {@link Member.linearizable}, unless the read is content with what this member has
+   */
+  readable({ serializable }: { readonly serializable: boolean }): Promise<void> | undefined {
+    return serializable ? this.#installer.underWay : this.linearizable();
+  }
+
+  /** Lets others work between two slices of a long read; resolves when the state may be read on. */
+  async nextSlice(): Promise<void> {
+    await this.#turnEnd();
+    await this.#installer.underWay;
   }
 
   /** Waits until a quorum has confirmed that this member still leads; undefined if it needs nobody for that. */

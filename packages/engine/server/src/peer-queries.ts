@@ -1,9 +1,9 @@
 import type { PeerReceiver } from "@conclave/peer";
-import { WireError } from "@conclave/protocol";
 import type { HashKVResponse } from "@conclave/protocol/etcdserverpb";
+import { ownVersion } from "./cluster-version.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import type { Member } from "./member.ts";
-import { etcdApiVersion } from "./version.ts";
+import { promoteHere } from "./promotion.ts";
 import { withWireErrors } from "./wire-error-mapping.ts";
 
 /** The questions of other members that a member answers. */
@@ -15,10 +15,11 @@ export type PeerQueries = Pick<
 /** Creates the answers of a member to the others. */
 export function createPeerQueries(member: Member): PeerQueries {
   const leases = new LeaseKeeper(member);
+  const server = ownVersion(member.settings);
   return {
     members: () => member.membership.members(),
-    version: () => ({ server: etcdApiVersion, cluster: member.membership.clusterVersion ?? "not_decided" }),
-    promote: () => Promise.reject(new WireError("NotLeader")),
+    version: () => ({ server, cluster: member.membership.clusterVersion ?? "not_decided" }),
+    promote: (id) => promoteHere(member, id),
     renewLease: (id) => leases.renewHere(id),
     leaseTimeToLive: (request) => leases.timeToLiveHere(request),
     hashKv: (revision) => hashKv(member, revision),
@@ -31,6 +32,6 @@ async function hashKv(member: Member, revision: number): Promise<HashKVResponse>
   for (;;) {
     const step = withWireErrors(() => slices.next());
     if (step.done === true) return { header, ...step.value };
-    await new Promise<void>((resolve) => member.ports.scheduler.atTurnEnd(resolve));
+    await member.nextSlice();
   }
 }

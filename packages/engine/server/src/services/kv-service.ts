@@ -42,7 +42,7 @@ export class KvService {
   async range(request: RangeRequest): Promise<RangeResponse> {
     if (request.rangeEnd.length > 0) return this.#gather(request);
     checkRange(request);
-    if (!request.serializable) await this.#member.linearizable();
+    await this.#member.readable(request);
     const response = withWireErrors(() => this.#member.store.range(request));
     response.header = this.#member.header();
     return response;
@@ -71,7 +71,7 @@ export class KvService {
     onSlice: (kvs: readonly KeyValue[], header: ResponseHeader) => void | Promise<void>,
   ): Promise<Omit<RangeResponse, "kvs">> {
     checkRange(request);
-    if (!request.serializable) await this.#member.linearizable();
+    await this.#member.readable(request);
     const slices = withWireErrors(() => this.#member.store.rangeSlices(request));
     const header = this.#member.header();
     for (let count = 1; ; count++) {
@@ -79,7 +79,7 @@ export class KvService {
       if (slice.done === true) return { header, ...slice.value };
       if (slice.value.length > 0) await onSlice(slice.value, header);
       // A short range is one slice and waits for nobody.
-      if (count > 1) await new Promise<void>((resolve) => this.#member.ports.scheduler.atTurnEnd(resolve));
+      if (count > 1) await this.#member.nextSlice();
     }
   }
 
@@ -113,7 +113,7 @@ export class KvService {
   }
 
   async #read(request: TxnRequest): Promise<TxnResponse> {
-    if (!isSerializable(request)) await this.#member.linearizable();
+    await this.#member.readable({ serializable: isSerializable(request) });
     const response = withWireErrors(() => this.#member.store.txn(request));
     response.header = this.#member.header();
     return response;

@@ -1,5 +1,5 @@
 import { saturate } from "@conclave/mvcc";
-import { WireError } from "@conclave/protocol";
+import { GrpcStatus, WireError } from "@conclave/protocol";
 import {
   type AlarmMember,
   type AlarmRequest,
@@ -13,7 +13,7 @@ import {
   type MoveLeaderResponse,
   type StatusResponse,
 } from "@conclave/protocol/etcdserverpb";
-import { unimplemented } from "@conclave/rpc";
+import { RpcError, unimplemented } from "@conclave/rpc";
 import type { Member } from "../member.ts";
 import { etcdApiVersion } from "../version.ts";
 import { withWireErrors } from "../wire-error-mapping.ts";
@@ -78,10 +78,16 @@ export class MaintenanceService {
     return { header, ...(await this.#inSlices(slices)) };
   }
 
-  async moveLeader(request: MoveLeaderRequest): Promise<MoveLeaderResponse> {
-    if (this.#member.leader !== this.#member.id) throw new WireError("NotLeader");
-    if (this.#member.membership.member(request.targetID) === undefined) throw new WireError("BadLeaderTransferee");
-    return { header: this.#member.header() };
+  async moveLeader({ targetID }: MoveLeaderRequest): Promise<MoveLeaderResponse> {
+    const { id, leader, membership, requestTimeoutMs } = this.#member;
+    if (leader !== id) throw new WireError("NotLeader");
+    const target = membership.member(targetID);
+    if (target === undefined || target.isLearner) throw new WireError("BadLeaderTransferee");
+    await this.#member.transferLeadership(targetID, requestTimeoutMs).catch((error: unknown) => {
+      if (!(error instanceof WireError) || error.code !== "Timeout") throw error;
+      throw new RpcError(GrpcStatus.Unknown, "etcdserver: request timed out, leader transfer took too long");
+    });
+    return { header: undefined };
   }
 
   /** Runs long work a slice at a time, so that other clients are served between. */
@@ -89,7 +95,7 @@ export class MaintenanceService {
     for (;;) {
       const step = withWireErrors(() => work.next());
       if (step.done === true) return step.value;
-      await new Promise<void>((resolve) => this.#member.ports.scheduler.atTurnEnd(resolve));
+      await this.#member.nextSlice();
     }
   }
 }
