@@ -25,6 +25,8 @@ interface KeyState {
   doubtful: { readonly value: string | undefined } | undefined;
 }
 
+/** What may become of writes that were not synced: dropped, kept, kept up to some point, or torn sector by sector. */
+const tears: readonly Tear[] = ["drop", "keep", "cut", "tear"];
 const clientCount = 6;
 const absent = "(absent)";
 
@@ -44,12 +46,8 @@ export class CrashHistory {
     this.#random = simulated.time.random;
   }
 
-  /**
-   * Lets the clients write for a while, then cuts the power in the middle of it.
-   *
-   * @param tears - what may become of writes that were not synced: dropped, kept, or kept up to some point
-   */
-  async runUntilCrash(durationMs: number, tears: readonly Tear[] = ["drop", "keep", "cut"]): Promise<void> {
+  /** Lets the clients write for a while, then cuts the power in the middle of it. */
+  async runUntilCrash(durationMs: number): Promise<void> {
     const { time } = this.#simulated;
     const member = this.#simulated.member;
     let running = true;

@@ -67,7 +67,7 @@ describe("a member whose disk fails it", () => {
   });
 
   test.each(faults)("has everything it acknowledged when it is started again after it $name", async ({ happen }) => {
-    for (const tear of ["drop", "keep", "cut"] as const) {
+    for (const tear of ["drop", "keep", "cut", "tear"] as const) {
       const simulated = new SimulatedMember({ seed: 2, latencyMs });
       await simulated.start();
       const before = Array.from({ length: 10 }, (_, at) => `before-${at}`);

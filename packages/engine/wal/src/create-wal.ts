@@ -41,6 +41,7 @@ export async function createWal(options: CreateWalOptions): Promise<Wal> {
     encoder.crc();
     encoder.metadata(metadata);
     encoder.snapshot({ index: 0, term: 0 });
+    encoder.crc();
     const file = await createFirstSegment(fileSystem, segmentPath(building, segment), encoder, segmentBytes);
     await fileSystem.syncDirectory(building);
     await fileSystem.rename(building, directory);

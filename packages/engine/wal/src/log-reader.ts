@@ -8,7 +8,7 @@ import { ReadWindow } from "./read-window.ts";
 import type { WalRecord } from "./records.ts";
 import { formatSegmentName, parseSegmentName, type SegmentName } from "./segment-name.ts";
 import { type Chain, type SegmentEnd, SegmentReader } from "./segment-reader.ts";
-import { findRecordAfter } from "./torn-tail.ts";
+import { findRefutation } from "./torn-tail.ts";
 import { WalError } from "./wal-error.ts";
 
 /** Where a log is. */
@@ -31,6 +31,8 @@ export interface LogTail {
   readonly metadata: Uint8Array;
   /** The length of the last segment's file. */
   readonly fileBytes: number;
+  /** Whether a batch mark was read in it. */
+  readonly isMarked: boolean;
   /** Why the rest of the file is to be cut off; undefined if it is as it should be. */
   readonly tornBy: string | undefined;
 }
@@ -93,7 +95,8 @@ export class LogReader {
       const tornBy = await this.#tornBy(path, window, end);
       const { metadata, complete } = this.#head;
       if (metadata === undefined || !complete) throw corrupt(path, end.offset, tornBy ?? "no metadata");
-      return { segment, offset: end.offset, crc: this.#chain.crc, metadata, fileBytes: window.fileBytes, tornBy };
+      const { offset, isMarked } = end;
+      return { segment, offset, crc: this.#chain.crc, metadata, fileBytes: window.fileBytes, isMarked, tornBy };
     } finally {
       await file.close();
     }
@@ -101,11 +104,13 @@ export class LogReader {
 
   /** Why a crash is to be blamed for what follows the last good record, if anything does. */
   async #tornBy(path: string, window: ReadWindow, end: SegmentEnd): Promise<string | undefined> {
-    if (end.kind === "clean") return undefined;
-    if (!end.looksTorn) throw corrupt(path, end.offset, end.reason);
-    const later = await findRecordAfter(window, end.offset, this.#chain);
-    if (later === undefined) return end.reason;
-    throw corrupt(path, end.offset, `${end.reason}, and there is a record at offset ${later}`);
+    const { offset, damage } = end;
+    if (damage === undefined) return undefined;
+    const { reason, refutedBy } = damage;
+    if (refutedBy === "itself") throw corrupt(path, offset, reason);
+    const refutation = await findRefutation(window, offset, this.#chain, refutedBy);
+    if (refutation === undefined) return reason;
+    throw corrupt(path, offset, `${reason}, and there is ${refutation}`);
   }
 
   #path(segment: SegmentName): string {

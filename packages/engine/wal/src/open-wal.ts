@@ -1,8 +1,8 @@
 import type { Entry, HardState } from "@conclave/raft";
 import { defaultSegmentBytes } from "./create-wal.ts";
-import type { File } from "./file-system.ts";
 import { LogReader, type LogTail, listSegments, segmentPath, type WalLocation } from "./log-reader.ts";
 import { spareFileName } from "./next-segment.ts";
+import { RecordEncoder } from "./record-encoder.ts";
 import { emptyHardState, type WalSnapshot } from "./records.ts";
 import { repairTail, type WalRepair } from "./repair.ts";
 import { Replay } from "./replay.ts";
@@ -52,12 +52,12 @@ export async function openWal(options: OpenWalOptions): Promise<OpenedWal> {
     const replay = new Replay(from);
     const tail = await new LogReader(options, (record) => replay.accept(record)).read(segments);
     const snapshot = matchingSnapshot(replay, from, directory);
-    const { metadata, crc, offset } = tail;
+    const { metadata, crc } = tail;
     const { hardState, entries, lastIndex } = replay;
     await removeSpareFiles(options);
-    const { file, repaired } = await openTail(options, tail);
-    const writer = { segments, file: new SegmentFile(file, offset, segmentBytes), crc, hardState, lastIndex };
-    const wal = new SegmentedWal({ fileSystem, directory, metadata, segmentBytes, ...writer });
+    const { file, repaired } = await openTail(options, tail, segmentBytes);
+    const head = { segments, file, crc, hardState, lastIndex };
+    const wal = new SegmentedWal({ fileSystem, directory, metadata, segmentBytes, ...head });
     return { wal, metadata, hardState, entries, snapshot, repaired };
   } catch (error) {
     throw toWalError(error, `open the log in '${directory}'`);
@@ -116,14 +116,34 @@ function matchingSnapshot({ snapshot }: Replay, from: WalSnapshot, directory: st
   return snapshot;
 }
 
-async function openTail(location: WalLocation, tail: LogTail): Promise<{ file: File; repaired: WalRepair | null }> {
+async function openTail(
+  location: WalLocation,
+  tail: LogTail,
+  segmentBytes: number,
+): Promise<{ file: SegmentFile; repaired: WalRepair | null }> {
   const file = await location.fileSystem.open(segmentPath(location.directory, tail.segment), { mode: "write" });
   try {
-    return { file, repaired: tail.tornBy === undefined ? null : await repairTail(location, tail, file, tail.tornBy) };
+    const repaired = tail.tornBy === undefined ? null : await repairTail(location, tail, file, tail.tornBy);
+    // What was read may only be in the cache, if the process died before its sync and the machine did not.
+    if (repaired === null) await file.sync();
+    const segmentFile = new SegmentFile(file, tail.offset, segmentBytes);
+    if (!tail.isMarked) await startMarking(segmentFile, tail.crc);
+    return { file: segmentFile, repaired };
   } catch (error) {
     await file.close();
     throw error;
   }
+}
+
+/**
+ * Leaves a first mark in a segment of a writer that leaves none. It stands alone, so that it is there before the first
+ * batch that a crash can tear.
+ */
+async function startMarking(file: SegmentFile, crc: number): Promise<void> {
+  const encoder = new RecordEncoder(crc);
+  encoder.crc();
+  await file.append(encoder.buffer.view(0, encoder.buffer.length));
+  await file.dataSync();
 }
 
 /** Removes next segments that a crashed process had prepared. */

@@ -33,7 +33,7 @@ export class RecordEncoder {
     return this.#crc;
   }
 
-  /** The checksum record that starts every segment. */
+  /** The checksum record that starts every segment, and every batch as its mark. */
   crc(): void {
     this.buffer.reserve(overheadBytesMax);
     const start = this.#begin(recordTypes.crc);

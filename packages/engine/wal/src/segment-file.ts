@@ -15,8 +15,10 @@ export class SegmentFile {
   /** Up to here the file has blocks of its own. */
   #zeroedTo: number;
   readonly #segmentBytes: number;
+  #isDurable = true;
 
   /**
+   * @param file - all of it is durable
    * @param offset - where the next record goes; what follows reads as zeros
    * @param segmentBytes - the size of a segment, beyond which nothing is filled with zeros
    */
@@ -32,8 +34,14 @@ export class SegmentFile {
     return this.#offset;
   }
 
+  /** Whether all that was appended is durable. */
+  get isDurable(): boolean {
+    return this.#isDurable;
+  }
+
   /** Appends bytes. They are durable after the next sync. */
   async append(bytes: Uint8Array): Promise<void> {
+    this.#isDurable = false;
     await this.#file.write(this.#offset, bytes);
     this.#offset += bytes.length;
     if (this.#offset <= this.#zeroedTo) return;
@@ -42,14 +50,16 @@ export class SegmentFile {
       await this.#file.write(this.#offset, zeros.subarray(0, this.#zeroedTo - this.#offset));
   }
 
-  /** Makes the appended bytes durable. */
-  dataSync(): Promise<void> {
-    return this.#file.dataSync();
+  /** Makes the appended bytes durable. Nothing is appended meanwhile. */
+  async dataSync(): Promise<void> {
+    await this.#file.dataSync();
+    this.#isDurable = true;
   }
 
-  /** Makes the file durable as a whole, its length and existence included. */
-  sync(): Promise<void> {
-    return this.#file.sync();
+  /** Makes the file durable as a whole, its length and existence included. Nothing is appended meanwhile. */
+  async sync(): Promise<void> {
+    await this.#file.sync();
+    this.#isDurable = true;
   }
 
   /** Cuts off the unused part and makes the whole file durable: nothing is appended any more. */

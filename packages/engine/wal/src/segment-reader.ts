@@ -18,20 +18,25 @@ export interface Chain {
   crc: number;
 }
 
-/** Where the good records of a segment end, and how. */
-export type SegmentEnd =
-  | { readonly kind: "clean"; readonly offset: number }
-  | ({
-      readonly kind: "damaged";
-      /** The end of the last good record. */
-      readonly offset: number;
-    } & Damage);
+/** Where the good records of a segment end. */
+export interface SegmentEnd {
+  /** The end of the last good record. */
+  readonly offset: number;
+  /** Whether a batch mark was read: from there on the log says what was durable. */
+  readonly isMarked: boolean;
+  /** What is wrong with what follows; undefined at the end of the used part. */
+  readonly damage: Damage | undefined;
+}
 
-interface Damage {
-  /** What is wrong with what follows the last good record. */
+/** Something that is no record where one belongs. */
+export interface Damage {
+  /** What is wrong with it. */
   readonly reason: string;
-  /** Whether a write that a crash has cut short could look like this. */
-  readonly looksTorn: boolean;
+  /**
+   * What shows that it is no write which a crash has torn: itself, as a tear looks different, any whole record after it,
+   * or the mark of a later batch.
+   */
+  readonly refutedBy: "itself" | "record" | "mark";
 }
 
 /** Reads one segment, record by record. */
@@ -39,6 +44,7 @@ export class SegmentReader {
   readonly #window: ReadWindow;
   readonly #chain: Chain;
   readonly #visit: (record: WalRecord) => void;
+  #isMarked = false;
 
   /**
    * @param window - the file
@@ -60,11 +66,11 @@ export class SegmentReader {
       if (!window.holds(offset, frameHeaderBytes)) await window.load(offset, frameHeaderBytes);
       const header = readFrameHeader(window.bytes, window.at(offset));
       const misfit = misfitOf(header, restBytes);
-      if (misfit !== undefined) return { kind: "damaged", offset, ...misfit };
+      if (misfit !== undefined) return this.#end(offset, misfit);
       if (header.recordBytes === 0) return this.#endOfUsedPart(offset);
       if (!window.holds(offset, header.frameBytes)) await window.load(offset, header.frameBytes);
       const damage = this.#accept(offset, header);
-      if (damage !== undefined) return { kind: "damaged", offset, ...damage };
+      if (damage !== undefined) return this.#end(offset, damage);
       offset += header.frameBytes;
     }
   }
@@ -75,17 +81,25 @@ export class SegmentReader {
     const start = this.#window.at(offset) + frameHeaderBytes;
     const raw = parseRecord(bytes, start, start + recordBytes);
     if (raw === undefined || raw.end !== start + recordBytes)
-      return { reason: "malformed record", looksTorn: this.#hasZeroSector(offset, frameBytes) };
+      return { reason: "malformed record", refutedBy: this.#refuterOf(offset, frameBytes) };
     const crc = continuedCrc(raw, this.#chain);
-    if (crc !== raw.crc) return { reason: "checksum mismatch", looksTorn: this.#hasZeroSector(offset, frameBytes) };
+    if (crc !== raw.crc) return { reason: "checksum mismatch", refutedBy: this.#refuterOf(offset, frameBytes) };
     try {
       this.#visit(decodeRecord(raw));
     } catch (error) {
-      if (error instanceof MalformedError) return { reason: error.message, looksTorn: false };
+      if (error instanceof MalformedError) return { reason: error.message, refutedBy: "itself" };
       throw error;
     }
     this.#chain.crc = crc;
+    // The one at the start of a segment is no mark: etcd writes it too.
+    if (raw.type === recordTypes.crc && offset > 0) this.#isMarked = true;
     return undefined;
+  }
+
+  /** A torn record misses a sector. Where the log says nothing of batches, nothing whole may follow it either. */
+  #refuterOf(offset: number, frameBytes: number): Damage["refutedBy"] {
+    if (!this.#hasZeroSector(offset, frameBytes)) return "itself";
+    return this.#isMarked ? "mark" : "record";
   }
 
   /** Whether a piece of the record between two sector boundaries is all zero: it never reached the disk. */
@@ -93,7 +107,7 @@ export class SegmentReader {
     const window = this.#window;
     const frameEnd = offset + frameBytes;
     for (let start = offset + frameHeaderBytes; start < frameEnd; ) {
-      const end = Math.min(frameEnd, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
+      const end = Math.min(frameEnd, sectorEndAfter(start));
       if (isZero(window.bytes.subarray(window.at(start), window.at(end)))) return true;
       start = end;
     }
@@ -103,21 +117,37 @@ export class SegmentReader {
   /** Fewer bytes are left than a length field takes. */
   async #endOfFile(offset: number): Promise<SegmentEnd> {
     await this.#window.load(offset, frameHeaderBytes);
-    if (isZero(this.#window.bytes)) return { kind: "clean", offset };
-    return { kind: "damaged", offset, reason: "length field cut short", looksTorn: true };
+    if (isZero(this.#window.bytes)) return this.#end(offset);
+    return this.#end(offset, { reason: "length field cut short", refutedBy: "record" });
   }
 
-  /** After a length of zero nothing must follow: else it is the length that is damaged. */
+  /**
+   * After a length of zero nothing must follow: else it is the length that is damaged. Or, if it is zero up to the end of
+   * its sector, that sector never reached the disk. That is not believed of a log that says nothing of batches: it would
+   * take all that follows for unwritten.
+   */
   async #endOfUsedPart(offset: number): Promise<SegmentEnd> {
     const window = this.#window;
+    if (!window.holds(offset, sectorBytes)) await window.load(offset, sectorBytes);
+    const sector = window.bytes.subarray(window.at(offset), window.at(sectorEndAfter(offset)));
+    const refutedBy = this.#isMarked && isZero(sector) ? "mark" : "itself";
     for (let position = offset; position < window.fileBytes; ) {
       if (!window.holds(position, 1)) await window.load(position, 1);
       const rest = window.bytes.subarray(window.at(position));
-      if (!isZero(rest)) return { kind: "damaged", offset, reason: "data after a zero length", looksTorn: false };
+      if (!isZero(rest)) return this.#end(offset, { reason: "data after a zero length", refutedBy });
       position += rest.length;
     }
-    return { kind: "clean", offset };
+    return this.#end(offset);
   }
+
+  #end(offset: number, damage?: Damage): SegmentEnd {
+    return { offset, isMarked: this.#isMarked, damage };
+  }
+}
+
+/** The end of the sector that a position lies in. */
+function sectorEndAfter(position: number): number {
+  return (Math.floor(position / sectorBytes) + 1) * sectorBytes;
 }
 
 /** The running checksum after a record, which must be the one it claims. */
@@ -128,8 +158,8 @@ export function continuedCrc({ type, crc, data }: RawRecord, chain: Chain): numb
 
 /** What is wrong with a length field, if anything. */
 function misfitOf({ recordBytes, wellFormed, frameBytes }: FrameHeader, restBytes: number): Damage | undefined {
-  if (!wellFormed) return { reason: "malformed length field", looksTorn: false };
-  if (recordBytes > 0 && frameBytes > restBytes) return { reason: "record runs past the end", looksTorn: true };
-  if (recordBytes > recordBytesMax) return { reason: `record of ${recordBytes} bytes`, looksTorn: false };
+  if (!wellFormed) return { reason: "malformed length field", refutedBy: "itself" };
+  if (recordBytes > 0 && frameBytes > restBytes) return { reason: "record runs past the end", refutedBy: "record" };
+  if (recordBytes > recordBytesMax) return { reason: `record of ${recordBytes} bytes`, refutedBy: "itself" };
   return undefined;
 }

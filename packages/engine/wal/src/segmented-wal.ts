@@ -1,6 +1,13 @@
 /**
  * @module The log while it is written. Saves wait in a queue; one loop encodes all that wait into one buffer, writes
  * it at once and syncs once, so saves that overlap share the disk's latency (group commit).
+ *
+ * What is written between two syncs starts with a checksum record, the batch mark: whoever reads it knows that all
+ * before it was durable when it was written, so damage there is no tear of a crash. Heads of segments end in one.
+ *
+ * ```
+ * crc metadata state mark | mark entry entry state | mark entry | mark state entry ...     "|": a sync
+ * ```
  */
 import { InvariantError, invariant } from "@conclave/base";
 import type { Entry, HardState } from "@conclave/raft";
@@ -38,7 +45,7 @@ export interface WalState {
 type Change =
   | { readonly kind: "save"; readonly hardState: HardState | undefined; readonly entries: readonly Entry[] }
   | { readonly kind: "snapshot"; readonly snapshot: WalSnapshot }
-  | { readonly kind: "close" };
+  | { readonly kind: "flush" | "mark" };
 
 interface Waiting {
   readonly change: Change;
@@ -111,7 +118,9 @@ export class SegmentedWal implements Wal {
   async #close(): Promise<void> {
     try {
       // Whoever saved before a failure has been told of it.
-      if (this.#failure === undefined) await this.#enqueue({ kind: "close" });
+      if (this.#failure === undefined) await this.#enqueue({ kind: "flush" });
+      // All is durable. It does not need the mark that says so, which a full disk may have no room for.
+      await this.#enqueue({ kind: "mark" }).catch(() => {});
     } finally {
       await this.#drained;
       await this.#releasing;
@@ -122,7 +131,7 @@ export class SegmentedWal implements Wal {
 
   #enqueue(change: Change): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#closing !== undefined && change.kind !== "close")
+    if (this.#closing !== undefined && !isClosing(change))
       return Promise.reject(new WalError("CLOSED", `The log in '${this.#directory}' was closed`));
     return new Promise((resolve, reject) => {
       this.#queue.push({ change, resolve, reject });
@@ -168,6 +177,11 @@ export class SegmentedWal implements Wal {
     if (mustSync) await this.#file.dataSync();
   }
 
+  /** Starts a batch with its mark, unless records wait or were written that no sync has made durable yet. */
+  #maybeMark(): void {
+    if (this.#encoder.buffer.length === 0 && this.#file.isDurable) this.#encoder.crc();
+  }
+
   /** Writes what was encoded to a file, by default the current one. */
   async #write(file: SegmentFile = this.#file): Promise<void> {
     const { buffer } = this.#encoder;
@@ -183,18 +197,24 @@ export class SegmentedWal implements Wal {
       case "save":
         return this.#encodeSave(change.hardState, change.entries);
       case "snapshot":
+        this.#maybeMark();
         this.#encoder.snapshot(change.snapshot);
         this.#lastIndex = Math.max(this.#lastIndex, change.snapshot.index);
         return true;
-      case "close":
+      case "mark":
+        this.#maybeMark();
+        return true;
+      case "flush":
         return true;
     }
   }
 
   #encodeSave(hardState: HardState | undefined, entries: readonly Entry[]): boolean {
+    const hasState = hardState !== undefined && !isEmptyHardState(hardState);
+    if (entries.length > 0 || hasState) this.#maybeMark();
     for (const entry of entries) this.#encoder.entry(entry);
     this.#lastIndex = entries.at(-1)?.index ?? this.#lastIndex;
-    if (hardState === undefined || isEmptyHardState(hardState)) return entries.length > 0;
+    if (!hasState) return entries.length > 0;
     const { term, vote } = this.#hardState;
     invariant(hardState.term >= term, "the term never goes back", hardState.term, term);
     this.#encoder.state(hardState);
@@ -232,6 +252,7 @@ export class SegmentedWal implements Wal {
     this.#encoder.crc();
     this.#encoder.metadata(this.#metadata);
     if (!isEmptyHardState(this.#hardState)) this.#encoder.state(this.#hardState);
+    this.#encoder.crc();
     await this.#write(file);
     await file.sync();
   }
@@ -253,4 +274,9 @@ export class SegmentedWal implements Wal {
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }
+}
+
+/** Whether a change belongs to closing, after which no other is taken. */
+function isClosing({ kind }: Change): boolean {
+  return kind === "flush" || kind === "mark";
 }

@@ -20,7 +20,7 @@ const entry = (index: number, dataBytes = 2_000): Entry => ({
   data: new Uint8Array(dataBytes).fill(0xe0 + index),
 });
 
-/** A log of four entries of 2 000 bytes. */
+/** A log of four batches, each with an entry of 2 000 bytes; the power failed after the last. */
 beforeEach(async () => {
   disk = simulatedDisk({ random: seededRandom(1) });
   const wal = await createWal({ fileSystem: disk, directory, metadata, segmentBytes: 100_000 });
@@ -29,7 +29,7 @@ beforeEach(async () => {
     await wal.save(undefined, [entry(index)]);
     ends.push(await usedBytes());
   }
-  await wal.close();
+  disk = disk.crash({ tear: "keep" });
 });
 
 async function content(name = path): Promise<Uint8Array> {
@@ -44,6 +44,8 @@ async function usedBytes(): Promise<number> {
 
 const sector = (position: number): number => Math.floor(position / 512) * 512;
 const endOf = (index: number): number => ends[index] ?? expect.unreachable();
+/** Where an entry starts: the mark of its batch is before it. */
+const startOf = (index: number): number => endOf(index - 1) + 16;
 
 async function write(position: number, bytes: Uint8Array | readonly number[]): Promise<void> {
   const file = await disk.open(path, { mode: "write" });
@@ -60,16 +62,16 @@ const open = () => openWal({ fileSystem: disk, directory, segmentBytes: 100_000 
 describe("a tail that a crash has torn is cut off:", () => {
   const torn: readonly (readonly [string, string, () => Promise<void>])[] = [
     ["a record that runs past the end of the file", "record runs past the end", () => truncate(endOf(4) - 1)],
-    ["a length field that is cut short", "length field cut short", () => truncate(endOf(3) + 3)],
+    ["a length field that is cut short", "length field cut short", () => truncate(startOf(4) + 3)],
     [
       "a record without its last sectors",
       "checksum mismatch",
-      () => write(sector(endOf(3)) + 512, new Uint8Array(2_048)),
+      () => write(sector(startOf(4)) + 512, new Uint8Array(2_048)),
     ],
     [
       "a record without a sector in its middle",
       "checksum mismatch",
-      () => write(sector(endOf(3)) + 1_024, new Uint8Array(512)),
+      () => write(sector(startOf(4)) + 1_024, new Uint8Array(512)),
     ],
   ];
 
@@ -80,8 +82,8 @@ describe("a tail that a crash has torn is cut off:", () => {
     expect(entries).toEqual([entry(1), entry(2), entry(3)]);
     expect(repaired).toEqual({
       file: path,
-      offset: endOf(3),
-      droppedBytes: before.length - endOf(3),
+      offset: startOf(4),
+      droppedBytes: before.length - startOf(4),
       reason,
       brokenCopy: `${path}.broken`,
     });
@@ -105,7 +107,7 @@ describe("a tail that a crash has torn is cut off:", () => {
     const torn = await content();
     await open();
     disk = disk.crash({ tear: "drop" });
-    expect((await content()).length).toBe(endOf(3));
+    expect((await content()).length).toBe(startOf(4));
     expect(equalBytes(await content(`${path}.broken`), torn)).toBe(true);
   });
 
@@ -140,21 +142,107 @@ describe("a tail that a crash has torn is cut off:", () => {
   });
 });
 
+describe("sectors missing from the batch that was not synced", () => {
+  /** Entries 5 and 6 in one batch, as a disk leaves it that has lost the sector at `missing` and no other. */
+  async function writeBatchWithout(missing: (start: number) => number): Promise<void> {
+    const { wal } = await open();
+    const start = await usedBytes();
+    await wal.save(undefined, [entry(5), entry(6)]);
+    disk = disk.crash({ tear: "keep" });
+    const lost = missing(start);
+    const from = Math.max(start, lost);
+    await write(from, new Uint8Array(lost + 512 - from));
+  }
+
+  it.each([
+    ["the first", 4, (start: number) => sector(start)],
+    ["the second", 4, (start: number) => sector(start) + 512],
+    ["a later one, before a whole record", 4, (start: number) => sector(start) + 1_536],
+    ["one in the middle of the second record", 5, (start: number) => sector(start) + 3_072],
+  ])("%s: it is cut off there", async (_, kept, missing) => {
+    await writeBatchWithout(missing);
+    const { wal, entries } = await open();
+    await wal.close();
+    expect(entries.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5].slice(0, kept));
+  });
+
+  it.each([
+    ["length field", (start: number) => sector(start)],
+    ["content", (start: number) => sector(start) + 512],
+  ])("with the %s of its mark: it is cut off there, too", async (_, missing) => {
+    const { wal } = await open();
+    const before = await usedBytes();
+    await wal.save(undefined, [entry(5, 400)]);
+    const batchBytes = (await usedBytes()) - before;
+    // The next batch starts with the last eight bytes of a sector.
+    const fill = (504 - before - 2 * batchBytes) & 511;
+    await wal.save(undefined, [entry(6, 400 + fill)]);
+    expect((await usedBytes()) % 512).toBe(504);
+    disk = disk.crash({ tear: "keep" });
+    await writeBatchWithout(missing);
+    const opened = await open();
+    expect(opened.entries.map(({ index }) => index)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it("are damage if there is the mark of a later batch", async () => {
+    await writeBatchWithout((start) => sector(start) + 1_536);
+    const encoder = new RecordEncoder(0x1234_5678);
+    encoder.crc();
+    await write(await usedBytes(), encoder.buffer.view(0, encoder.buffer.length));
+    await expect(open()).rejects.toMatchObject({ code: "CORRUPT", message: /there is a mark at offset/ });
+  });
+});
+
+describe("a log without batch marks, as etcd writes it,", () => {
+  beforeEach(async () => {
+    const encoder = new RecordEncoder();
+    encoder.crc();
+    encoder.metadata(metadata);
+    encoder.snapshot({ index: 0, term: 0 });
+    for (const index of [1, 2, 3]) {
+      ends[index - 1] = encoder.buffer.length;
+      encoder.entry(entry(index));
+    }
+    await truncate(0);
+    await write(0, encoder.buffer.view(0, encoder.buffer.length));
+  });
+
+  it("is cut at a missing sector of its last record", async () => {
+    await write(sector(endOf(2)) + 512, new Uint8Array(512));
+    const { wal, entries } = await open();
+    await wal.close();
+    expect(entries).toEqual([entry(1), entry(2)]);
+  });
+
+  it("is refused if any whole record follows", async () => {
+    await write(sector(endOf(1)) + 512, new Uint8Array(512));
+    await expect(open()).rejects.toMatchObject({ code: "CORRUPT", message: /there is a record at offset/ });
+  });
+
+  it("is marked before anything is written to it", async () => {
+    await open();
+    disk = disk.crash({ tear: "drop" });
+    expect((await content())[(await usedBytes()) - 16 + 9]).toBe(4);
+    const { entries } = await open();
+    expect(entries).toHaveLength(3);
+  });
+});
+
 describe("what no crash can explain is refused, and nothing is changed:", () => {
   const damages: readonly (readonly [string, RegExp, () => Promise<void>])[] = [
-    ["a zero length before records", /data after a zero length/, () => write(endOf(1), new Array(8).fill(0))],
-    ["a length past the end before records", /there is a record at offset/, () => write(endOf(1) + 4, [1])],
-    ["a length past the end of an intact record", /there is a record at offset/, () => write(endOf(3) + 4, [1])],
-    ["a longer length of an intact record", /there is a record at offset/, () => write(endOf(3) + 1, [0x0f])],
-    ["a shorter length of an intact record", /malformed record/, () => write(endOf(3) + 1, [0x01])],
-    ["a length with the wrong padding", /malformed length field/, () => write(endOf(3) + 7, [0x85])],
+    ["a zero length before records", /data after a zero length/, () => write(startOf(2), new Array(8).fill(0))],
+    ["a length past the end before records", /there is a record at offset/, () => write(startOf(2) + 4, [1])],
+    ["a length past the end of an intact record", /there is a record at offset/, () => write(startOf(4) + 4, [1])],
+    ["a longer length of an intact record", /there is a record at offset/, () => write(startOf(4) + 1, [0x0f])],
+    ["a shorter length of an intact record", /malformed record/, () => write(startOf(4) + 1, [0x01])],
+    ["a length with the wrong padding", /malformed length field/, () => write(startOf(4) + 7, [0x85])],
     [
-      "a sector of zeros before a record",
-      /there is a record at offset/,
-      () => write(sector(endOf(1)) + 1_024, new Array(512).fill(0)),
+      "a sector of zeros before a mark",
+      /there is a mark at offset/,
+      () => write(sector(startOf(2)) + 1_024, new Array(512).fill(0)),
     ],
-    ["a changed byte in the last record", /checksum mismatch/, () => write(endOf(3) + 900, [1])],
-    ["a byte after the end", /data after a zero length/, () => write(99_999, [1])],
+    ["a changed byte in the last record", /checksum mismatch/, () => write(startOf(4) + 900, [1])],
+    ["a byte after the end", /data after a zero length/, () => write(endOf(4) + 8, [1])],
     ["a file without a record", /no metadata/, () => truncate(0)],
     ["a file without metadata", /no metadata/, () => truncate(16)],
     [
@@ -199,8 +287,8 @@ describe("what no crash can explain is refused, and nothing is changed:", () => 
   });
 
   it("the message names the file and the offset", async () => {
-    await write(endOf(3) + 900, [1]);
-    await expect(open()).rejects.toThrow(`Cannot read '${path}' at offset ${endOf(3)}: checksum mismatch`);
+    await write(startOf(4) + 900, [1]);
+    await expect(open()).rejects.toThrow(`Cannot read '${path}' at offset ${startOf(4)}: checksum mismatch`);
   });
 });
 
