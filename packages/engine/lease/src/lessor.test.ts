@@ -339,6 +339,38 @@ describe("checkpoints", () => {
   });
 });
 
+describe("reload()", () => {
+  test("takes over the leases of a store that was replaced, without keys and demoted", async () => {
+    const [backend, other] = [mapBackend(), mapBackend()];
+    const leases = primary({ backend });
+    for (const id of [1n, 2n]) leases.grant({ id, ttlSec: 10n, nowMs: 0 });
+    leases.attach(1n, "a");
+    const ahead = lessor({ backend: other });
+    for (const id of [1n, 3n]) ahead.grant({ id, ttlSec: 20n, nowMs: 0 });
+    async function* rows(): AsyncGenerator<["lease", Uint8Array, Uint8Array]> {
+      for (const [key, value] of other.scan("lease")) yield ["lease", key, value];
+    }
+    await backend.replace(rows());
+    leases.reload();
+    expect(leases.primary).toBe(false);
+    expect(leases.leases()).toEqual([1n, 3n]);
+    expect(leases.keysOf(1n)).toEqual([]);
+    leases.promote(0, 0);
+    expect(leases.timeToLive(1n, 0)).toEqual({ remainingSec: 20, grantedTtlSec: 20 });
+  });
+
+  test("leaves everything as it is if a row is damaged", () => {
+    const backend = mapBackend();
+    const leases = primary({ backend });
+    leases.grant({ id: 1n, ttlSec: 10n, nowMs: 0 });
+    leases.attach(1n, "a");
+    backend.put("lease", utf8("damaged"), utf8("?"));
+    expect(() => leases.reload()).toThrow(withCode("CORRUPT"));
+    expect(leases.keysOf(1n)).toEqual(["a"]);
+    expect(leases.primary).toBe(true);
+  });
+});
+
 test("options that make no sense are refused", () => {
   expect(() => lessor({ minTtlSec: 0 })).toThrow("Invariant broken");
   expect(() => lessor({ minTtlSec: 1.5 })).toThrow("Invariant broken");

@@ -11,6 +11,7 @@ import { expect, it } from "vitest";
 import { createMemoryBackend, type MemoryBackend } from "./memory-backend.ts";
 import { createMvccStore, type MvccStore } from "./store.ts";
 import { type Command, commands } from "./testing/arbitrary-commands.ts";
+import { copyContent } from "./testing/copy-content.ts";
 import { drain } from "./testing/drain.ts";
 import { LeaseLedger } from "./testing/lease-ledger.ts";
 import { describeKv, type ModelAnswer, ModelStore } from "./testing/model-store.ts";
@@ -21,17 +22,20 @@ const leases = [1n, 2n] as const;
 
 /** The store and the model side by side. */
 class Pair {
-  readonly model = new ModelStore((lease) => leases.some((known) => known === lease));
+  model = new ModelStore((lease) => leases.some((known) => known === lease));
   backend: MemoryBackend = createMemoryBackend();
   ledger = new LeaseLedger(...leases);
   store: MvccStore = createMvccStore({ backend: this.backend, leases: this.ledger });
 
   /** Runs a command on both and compares what they say. */
   async run(command: Command): Promise<void> {
+    const before = this.model.compactRevision;
     if (command.kind === "restart") await this.restart();
     else expect(outcome(() => runOnStore(this.store, command))).toEqual(outcome(() => runOnModel(this.model, command)));
     expect(this.store.currentRevision).toBe(this.model.currentRevision);
     expect(this.store.compactRevision).toBe(this.model.compactRevision);
+    const at = this.model.compactRevision;
+    if (at !== before) this.compactions.push({ at, before });
   }
 
   async restart(): Promise<void> {
@@ -39,6 +43,15 @@ class Pair {
     this.backend = this.backend.crash();
     this.ledger = new LeaseLedger(...leases);
     this.store = createMvccStore({ backend: this.backend, leases: this.ledger });
+  }
+
+  /** Takes over the content of another member, which this one must then have in all respects. */
+  async takeOver(other: Pair): Promise<void> {
+    await copyContent(other.backend, this.backend);
+    this.ledger.attached.clear();
+    for (const _ of this.store.reload());
+    this.model = other.model;
+    this.compactions = other.compactions;
   }
 
   /** Compares all that can be read now. */
@@ -54,7 +67,7 @@ class Pair {
   }
 
   /** Each compaction with the compact revision before it, which a checksum that it left takes into account. */
-  readonly compactions: { readonly at: number; readonly before: number }[] = [];
+  compactions: { readonly at: number; readonly before: number }[] = [];
 
   checkHash(revision: number): void {
     const { hash, hashRevision, compactRevision } = drain(this.store.hashKv(revision));
@@ -167,12 +180,7 @@ it("answers as a list of all versions would, through compactions and restarts", 
   await fc.assert(
     fc.asyncProperty(commands, async (steps) => {
       const pair = new Pair();
-      for (const command of steps) {
-        const before = pair.model.compactRevision;
-        await pair.run(command);
-        const at = pair.model.compactRevision;
-        if (at !== before) pair.compactions.push({ at, before });
-      }
+      for (const command of steps) await pair.run(command);
       pair.checkEverything();
       while (pair.store.compactStep());
       pair.checkEverything();
@@ -180,5 +188,21 @@ it("answers as a list of all versions would, through compactions and restarts", 
       pair.checkEverything();
     }),
     { numRuns: 300 },
+  );
+}, 60_000);
+
+it("answers likewise after its content was replaced by that of a member that has gone further", async () => {
+  await fc.assert(
+    fc.asyncProperty(commands, fc.nat({ max: 100 }), commands, async (steps, percent, more) => {
+      const [pair, follower] = [new Pair(), new Pair()];
+      for (const command of steps.slice(0, (steps.length * percent) / 100)) await follower.run(command);
+      for (const command of steps) await pair.run(command);
+      await follower.takeOver(pair);
+      follower.checkEverything();
+      for (const command of more) await follower.run(command);
+      while (follower.store.compactStep());
+      follower.checkEverything();
+    }),
+    { numRuns: 200 },
   );
 }, 60_000);

@@ -1,9 +1,11 @@
 import { binaryString, utf8, utf8Text } from "@conclave/base";
 import type { RangeRequest, RangeResponse } from "@conclave/protocol/etcdserverpb";
+import type { KeyValue } from "@conclave/protocol/mvccpb";
 import { beforeEach, describe, expect, it } from "vitest";
-import { createMemoryBackend } from "./memory-backend.ts";
+import { createMemoryBackend, type MemoryBackend } from "./memory-backend.ts";
 import { createMvccStore, type MvccStore } from "./store.ts";
 import type { StoreEvent } from "./store-event.ts";
+import { copyContent } from "./testing/copy-content.ts";
 import { drain } from "./testing/drain.ts";
 import { LeaseLedger } from "./testing/lease-ledger.ts";
 import { all, compare, del, op, openEnd, put, range, txn } from "./testing/requests.ts";
@@ -438,3 +440,79 @@ describe("createMvccStore()", () => {
     expect(reopened.attached).toEqual(new Map([["kept", 7n]]));
   });
 });
+
+describe("reload()", () => {
+  let backend: MemoryBackend;
+  let aheadBackend: MemoryBackend;
+  let ahead: MvccStore;
+
+  beforeEach(async () => {
+    backend = createMemoryBackend();
+    store = createMvccStore({ backend, leases });
+    for (let n = 0; n < 5_000; n++) store.put(put(`key ${String(n).padStart(4, "0")}`, "old"));
+    aheadBackend = createMemoryBackend();
+    await copyContent(backend, aheadBackend);
+    ahead = createMvccStore({ backend: aheadBackend, leases: new LeaseLedger(7n) });
+  });
+
+  async function replaceContent(): Promise<Generator<void, void>> {
+    await copyContent(aheadBackend, backend);
+    leases.attached.clear();
+    return store.reload();
+  }
+
+  it("takes many slices, of which the last one alone moves the current revision", async () => {
+    ahead.put(put("new"));
+    const steps = await replaceContent();
+    let slices = 0;
+    while (steps.next().done !== true) {
+      slices++;
+      expect(store.currentRevision).toBe(5_001);
+    }
+    expect(slices).toBeGreaterThan(8);
+    expect(store.currentRevision).toBe(5_002);
+    expect(store.range(range("new")).kvs).toHaveLength(1);
+  });
+
+  it("lets a read in slices that has begun go on with what it saw", async () => {
+    const reading = store.rangeSlices(all({ limit: 2_500n }));
+    const before = drainKvs(store.rangeSlices(all({ limit: 2_500n })));
+    const kvs = reading.next().value;
+    for (let n = 0; n < 5_000; n += 3) ahead.put(put(`key ${String(n).padStart(4, "0")}`, "new"));
+    const steps = await replaceContent();
+    while (steps.next().done !== true);
+    expect([...(Array.isArray(kvs) ? kvs : []), ...drainKvs(reading)]).toEqual(before);
+  });
+
+  it("ends a read in slices of what the new content does not have any more", async () => {
+    const reading = store.rangeSlices(all());
+    reading.next();
+    ahead.put(put("key 4999", "new"));
+    ahead.compact(ahead.currentRevision);
+    while (ahead.compactStep());
+    const steps = await replaceContent();
+    steps.next();
+    expect(() => drain(reading)).toThrow(expectCode("COMPACTED"));
+    while (steps.next().done !== true);
+  });
+
+  it("forgets a compaction under way and takes up the one that it finds", async () => {
+    store.compact(10);
+    store.compactStep(1);
+    await copyContent(backend, aheadBackend);
+    ahead = createMvccStore({ backend: aheadBackend, leases: new LeaseLedger(7n) });
+    ahead.put(put("key 0000", "new"));
+    ahead.compact(ahead.currentRevision);
+    const steps = await replaceContent();
+    steps.next();
+    expect(store.compactStep()).toBe(false);
+    while (steps.next().done !== true);
+    expect(store.compactRevision).toBe(5_002);
+    while (store.compactStep());
+    expect([...backend.scan("key")]).toHaveLength(5_000);
+  });
+});
+
+function drainKvs(slices: ReturnType<MvccStore["rangeSlices"]>): KeyValue[] {
+  return [...slices].flat();
+}

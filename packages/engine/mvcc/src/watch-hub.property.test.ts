@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { MvccStore } from "./store.ts";
 import type { StoreEvent } from "./store-event.ts";
-import { type LabStream, type WatchLab, type WatchWish, watchLab } from "./testing/watch-lab.ts";
+import { type LabStream, type StoreVerbs, type WatchLab, type WatchWish, watchLab } from "./testing/watch-lab.ts";
 
 const key = fc.constantFrom("a", "b", "bb", "c");
 const wish = fc.record(
@@ -33,6 +34,14 @@ const command = fc.oneof(
     arbitrary: fc.record({ name: fc.constant("resume" as const), stream, room: fc.integer({ min: 1, max: 5 }) }),
   },
   { weight: 1, arbitrary: fc.record({ name: fc.constant("compact" as const), back: fc.nat({ max: 10 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      name: fc.constant("jump" as const),
+      keys: fc.array(key, { maxLength: 6 }),
+      back: fc.option(fc.nat({ max: 8 }), { nil: undefined }),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ name: fc.constant("step" as const) }) },
   { weight: 2, arbitrary: fc.record({ name: fc.constant("progress" as const), stream }) },
 );
@@ -45,6 +54,8 @@ interface Expectation {
   /** Revision after which it was canceled. */
   until: number;
   readonly received: string[];
+  /** Revision of the last event it was given. */
+  last?: number;
   /** No event at or below it may come any more. */
   promised: number;
 }
@@ -97,6 +108,7 @@ class Client {
         expect(watcher, "events only for a watcher that lives").toBeDefined();
         expect(event.modRevision).toBeGreaterThan(watcher?.promised ?? 0);
         watcher?.received.push(name(event, new TextDecoder().decode(event.kv.key)));
+        if (watcher !== undefined) watcher.last = event.modRevision;
         const { prevKv, kv } = event;
         if (prevKv !== undefined) expect(prevKv.modRevision).toBeLessThan(kv.modRevision);
         if (watcher?.wish.prev !== true) expect(prevKv).toBeUndefined();
@@ -113,7 +125,10 @@ class Client {
   finish(id: bigint, compactRevision: number): void {
     const watcher = this.watchers.get(id);
     if (watcher === undefined) return;
-    if (compactRevision > 0) expect(watcher.from).toBeLessThan(compactRevision);
+    if (compactRevision > 0) {
+      const next = Math.max(watcher.from, watcher.promised + 1, (watcher.last ?? 0) + 1);
+      expect(next, "the compaction took something from it").toBeLessThan(compactRevision);
+    }
     this.watchers.delete(id);
     this.finished.push(watcher);
   }
@@ -129,9 +144,21 @@ class Client {
   }
 }
 
-test("any watcher of any history gets what a filter of all events gives, once and in order", () => {
-  fc.assert(
-    fc.property(fc.array(command, { maxLength: 150, size: "max" }), (commands) => {
+/** Puts keys and compacts, if so, some revisions back. */
+function putAndCompact(
+  member: StoreVerbs,
+  history: MvccStore,
+  keys: readonly string[],
+  back: number | undefined,
+): void {
+  for (const one of keys) member.put(one);
+  const revision = history.currentRevision + keys.length - (back ?? 0);
+  if (back !== undefined && revision > Math.max(1, history.compactRevision)) member.compact(revision);
+}
+
+test("any watcher of any history gets what a filter of all events gives, once and in order", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { maxLength: 150, size: "max" }), async (commands) => {
       const lab = watchLab({ fragmentBytes: 80 });
       const clients = [new Client(lab), new Client(lab), new Client(lab)];
       const clientOf = (index: number) => clients[index] ?? new Client(lab);
@@ -155,11 +182,12 @@ test("any watcher of any history gets what a filter of all events gives, once an
           case "resume":
             clientOf(step.stream).sink.resume(step.room);
             break;
-          case "compact": {
-            const revision = lab.store.currentRevision - step.back;
-            if (revision > Math.max(1, lab.store.compactRevision)) lab.compact(revision);
+          case "compact":
+            putAndCompact(lab, lab.store, [], step.back);
             break;
-          }
+          case "jump":
+            await lab.jump((member) => putAndCompact(member, lab.store, step.keys, step.back));
+            break;
           case "step":
             lab.hub.syncStep();
             break;

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { type LabStream, watchLab } from "./testing/watch-lab.ts";
+import { type LabStream, type StoreVerbs, watchLab } from "./testing/watch-lab.ts";
 
 /** Runs the commands of one script; gives what every stream was sent since the last one. */
-function interpreter(): (command: string) => string {
+function interpreter(): (command: string) => Promise<string> {
   const lab = watchLab({ fragmentBytes: 100 });
   const streams = new Map<string, LabStream>();
   const stream = (name: string): LabStream => {
@@ -11,11 +11,23 @@ function interpreter(): (command: string) => string {
     streams.set(name, opened);
     return opened;
   };
-  const commands: Record<string, (words: string[], options: Record<string, string>) => void> = {
-    put: ([key = "", value]) => lab.put(key, value),
-    "put-all": (keys) => lab.putAll(keys),
-    delete: ([key = "", end]) => lab.delete(key, end),
-    compact: ([revision]) => lab.compact(Number(revision)),
+  const change = ({ put, putAll, delete: remove, compact }: StoreVerbs): Record<string, (words: string[]) => void> => ({
+    put: ([key = "", value]) => put(key, value),
+    "put-all": (keys) => putAll(keys),
+    delete: ([key = "", end]) => remove(key, end),
+    compact: ([revision]) => compact(Number(revision)),
+  });
+  const commands: Record<string, (words: string[], options: Record<string, string>) => unknown> = {
+    ...change(lab),
+    // The history becomes that of a member to which this was done, without this one's seeing it.
+    jump: (words) =>
+      lab.jump((member) => {
+        for (const [name = "", ...rest] of words
+          .join(" ")
+          .split(" | ")
+          .map((one) => one.split(" ")))
+          change(member)[name]?.(rest);
+      }),
     step: () => void lab.hub.syncStep(),
     watch: ([name = "", key = "", ...flags], { end, start, id }) =>
       stream(name).create({
@@ -41,10 +53,10 @@ function interpreter(): (command: string) => string {
     resume: ([name = ""]) => stream(name).resume(),
     close: ([name = ""]) => stream(name).stream.close(),
   };
-  return (command) => {
+  return async (command) => {
     const [name = "", ...rest] = command.split(" ");
     const words = rest.filter((word) => !word.includes("="));
-    commands[name]?.(
+    await commands[name]?.(
       words,
       Object.fromEntries(rest.filter((word) => word.includes("=")).map((word) => word.split("="))),
     );
@@ -59,13 +71,12 @@ const directory = new URL("./testdata/watch/", import.meta.url);
 test.each(readdirSync(directory))("%s", async (name) => {
   const path = new URL(name, directory).pathname;
   const run = interpreter();
-  const rendered = readFileSync(path, "utf8")
-    .trimEnd()
-    .split(/\n\n+/)
-    .map((block) => {
-      const head = block.split("\n----")[0] ?? "";
-      const commands = head.split("\n").filter((line) => !line.startsWith("#"));
-      return `${head}\n----\n${commands.map(run).filter(Boolean).join("\n")}`.trimEnd();
-    });
+  const rendered: string[] = [];
+  for (const block of readFileSync(path, "utf8").trimEnd().split(/\n\n+/)) {
+    const head = block.split("\n----")[0] ?? "";
+    const lines: string[] = [];
+    for (const command of head.split("\n").filter((line) => !line.startsWith("#"))) lines.push(await run(command));
+    rendered.push(`${head}\n----\n${lines.filter(Boolean).join("\n")}`.trimEnd());
+  }
   await expect(`${rendered.join("\n\n")}\n`).toMatchFileSnapshot(path);
 });

@@ -1,7 +1,11 @@
+import { utf8 } from "@conclave/base";
+import { WatchCreateRequest } from "@conclave/protocol/etcdserverpb";
+import { KeyValue } from "@conclave/protocol/mvccpb";
 import { describe, expect, test } from "vitest";
+import { StoreEvent } from "./store-event.ts";
 import { watchLab } from "./testing/watch-lab.ts";
 import type { WatchHubResponse } from "./watch-event.ts";
-import { syncBatchRevisions } from "./watch-hub.ts";
+import { createWatchHub, syncBatchRevisions } from "./watch-hub.ts";
 
 describe("delivery", () => {
   test("created comes before any event, and names the revision at that moment", () => {
@@ -280,3 +284,63 @@ describe("mistakes not to repeat", () => {
     expect(client.take()).toEqual(["#1 rev=101 created", "#0 rev=102 quiet=1@102"]);
   });
 });
+
+describe("resync()", () => {
+  test("says that there is work if somebody is behind then, and only then", async () => {
+    const lab = watchLab();
+    const client = lab.open();
+    client.create({ key: "a" });
+    await lab.jump(() => {});
+    expect(lab.wakeUps).toBe(0);
+    await lab.jump(({ put }) => put("a"));
+    expect(lab.wakeUps).toBe(1);
+  });
+
+  test("keeps what was owed before, and what was promised by a progress notification", async () => {
+    const lab = watchLab();
+    const client = lab.open();
+    client.create({ key: "a" });
+    lab.put("b");
+    client.stream.requestProgress();
+    await lab.jump(({ put }) => put("a", "1"));
+    client.stream.requestProgress();
+    lab.sync();
+    client.stream.requestProgress();
+    expect(client.take()).toEqual(["#0 rev=1 created", "#-1 rev=2", "#0 rev=3 a=1@3", "#-1 rev=3"]);
+  });
+
+  test("tells nobody anything twice if the history has gone back, as far as it comes again", () => {
+    let currentRevision = 8;
+    const sent: string[] = [];
+    const history = {
+      get currentRevision() {
+        return currentRevision;
+      },
+      compactRevision: -1,
+      eventsBetween: () => ({ events: [], nextRevision: currentRevision + 1 }),
+    };
+    const header = (revision: number) => ({ clusterId: 1n, memberId: 2n, revision, raftTerm: 3 });
+    const hub = createWatchHub({ history, header, onWork: () => {} });
+    const stream = hub.open({
+      send: ({ events }) => {
+        sent.push(...events.map(({ modRevision }) => `a@${modRevision}`));
+        return true;
+      },
+    });
+    for (const startRevision of [0n, 6n])
+      stream.create(WatchCreateRequest.fromPartial({ key: utf8("a"), startRevision }));
+    currentRevision = 5;
+    hub.resync();
+    expect(hub.syncStep()).toBe(false);
+    for (currentRevision = 6; currentRevision <= 9; currentRevision++)
+      hub.publish(currentRevision, [storeEvent("a", currentRevision)]);
+    // The second one had not been given what comes from 6 on.
+    expect(sent).toEqual(["a@6", "a@7", "a@8", "a@9", "a@9"]);
+  });
+});
+
+function storeEvent(key: string, modRevision: number): StoreEvent {
+  const kv = { key: utf8(key), createRevision: 2, modRevision, version: modRevision, value: utf8(""), lease: 0n };
+  const change = { type: "put" as const, key, modRevision, kvBytes: KeyValue.encode(kv).finish() };
+  return new StoreEvent(change, { valueAt: () => undefined });
+}

@@ -165,9 +165,10 @@ class Hub implements WatchHub, WatchStreamHost {
   }
 
   resync(): void {
+    const hadWork = this.#queue.size > 0;
     for (const stream of this.#streams) for (const watcher of stream.watchers) this.#resyncWatcher(watcher);
     this.#publishedRevision = this.revision;
-    if (this.#queue.size > 0) this.#options.onWork();
+    if (hadWork && this.#queue.size > 0) this.#options.onWork(); // Else it was called if there is any.
   }
 
   header(revision: number): ResponseHeader {
@@ -193,7 +194,8 @@ class Hub implements WatchHub, WatchStreamHost {
   #resyncWatcher(watcher: Watcher): void {
     // That of a synced watcher may lag behind; where it does, there was nothing for it.
     if (watcher.state === "synced") watcher.nextRevision = Math.max(watcher.nextRevision, this.#publishedRevision + 1);
-    if (watcher.state !== "waiting") this.admit(watcher);
+    const isServed = watcher.nextRevision > this.revision;
+    if (watcher.state === (isServed ? "unsynced" : "synced")) this.admit(watcher);
   }
 
   /** Gives a synced watcher what a commit holds for it. */

@@ -7,6 +7,7 @@ import type { StoreEvent } from "../store-event.ts";
 import type { WatchHubResponse } from "../watch-event.ts";
 import { createWatchHub, type WatchHub } from "../watch-hub.ts";
 import type { WatchStream } from "../watch-stream.ts";
+import { copyContent } from "./copy-content.ts";
 
 /** A create request in a few words. */
 export interface WatchWish {
@@ -91,20 +92,26 @@ function describeResponse(response: WatchHubResponse): string {
   ].join(" ");
 }
 
-/** A store in memory with a hub, and every event that the store ever made. */
-export interface WatchLab {
-  readonly store: MvccStore;
-  readonly hub: WatchHub;
-  readonly allEvents: readonly StoreEvent[];
-  /** How often the hub said that it has work. */
-  readonly wakeUps: number;
-  open(): LabStream;
+/** What can be done to a store. */
+export interface StoreVerbs {
   put(key: string, value?: string): void;
   delete(key: string, end?: string): void;
   /** Puts several keys in one revision. */
   putAll(keys: readonly string[], value?: string): void;
   /** Compacts, also physically. */
   compact(revision: number): void;
+}
+
+/** A store in memory with a hub, and every event that the store ever made. */
+export interface WatchLab extends StoreVerbs {
+  readonly store: MvccStore;
+  readonly hub: WatchHub;
+  readonly allEvents: readonly StoreEvent[];
+  /** How often the hub said that it has work. */
+  readonly wakeUps: number;
+  open(): LabStream;
+  /** Replaces the history by that of another member, to which something was done that this one did not see. */
+  jump(unseen: (member: StoreVerbs) => void): Promise<void>;
   /** Takes steps until nobody is behind who could be served. */
   sync(): void;
 }
@@ -112,7 +119,8 @@ export interface WatchLab {
 /** @param options - `fragmentBytes` of the hub */
 export function watchLab(options: { readonly fragmentBytes?: number } = {}): WatchLab {
   const leases = { exists: () => false, attach: () => {}, detach: () => {} };
-  const store = createMvccStore({ backend: createMemoryBackend(), leases });
+  const backend = createMemoryBackend();
+  const store = createMvccStore({ backend, leases });
   const allEvents: StoreEvent[] = [];
   let wakeUps = 0;
   const header = (revision: number) => ({ clusterId: 1n, memberId: 2n, revision, raftTerm: 3 });
@@ -121,6 +129,32 @@ export function watchLab(options: { readonly fragmentBytes?: number } = {}): Wat
     allEvents.push(...events);
     hub.publish(revision, events);
   });
+  return {
+    ...storeVerbs(store),
+    store,
+    hub,
+    allEvents,
+    get wakeUps() {
+      return wakeUps;
+    },
+    open: () => new LabStream(hub),
+    jump: async (unseen) => {
+      const other = createMemoryBackend();
+      await copyContent(backend, other);
+      const member = createMvccStore({ backend: other, leases });
+      member.onCommit((_, events) => allEvents.push(...events));
+      unseen(storeVerbs(member));
+      await copyContent(other, backend);
+      for (const _ of store.reload());
+      hub.resync();
+    },
+    sync: () => {
+      while (hub.syncStep());
+    },
+  };
+}
+
+function storeVerbs(store: MvccStore): StoreVerbs {
   const putRequest = (key: string, value: string) => ({
     key: utf8(key),
     value: utf8(value),
@@ -130,13 +164,6 @@ export function watchLab(options: { readonly fragmentBytes?: number } = {}): Wat
     ignoreLease: false,
   });
   return {
-    store,
-    hub,
-    allEvents,
-    get wakeUps() {
-      return wakeUps;
-    },
-    open: () => new LabStream(hub),
     put: (key, value = "") => void store.put(putRequest(key, value)),
     delete: (key, end = "") => void store.deleteRange({ key: utf8(key), rangeEnd: utf8(end), prevKv: false }),
     putAll: (keys, value = "") => {
@@ -148,9 +175,6 @@ export function watchLab(options: { readonly fragmentBytes?: number } = {}): Wat
     compact: (revision) => {
       store.compact(revision);
       while (store.compactStep());
-    },
-    sync: () => {
-      while (hub.syncStep());
     },
   };
 }
