@@ -101,7 +101,10 @@ export function encodeCommand<K extends CommandKind>(
   id: bigint,
   { clusterVersion }: CommandReaders = {},
 ): Uint8Array {
-  const old = speaksV2(clusterVersion) ? encodeV2Request({ kind, id, request } as Command) : undefined;
+  const command = { kind, id, request } as Command;
+  // The first version of a cluster already says that there are members of that version.
+  const decided = command.kind === "clusterVersionSet" ? command.request.ver : undefined;
+  const old = speaksV2(clusterVersion) || speaksV2(decided) ? encodeV2Request(command) : undefined;
   return old ?? encodeInternal(kind, request, id);
 }
 

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { computeClusterId, computeMemberId, createRequestIds, formatId, randomLeaseId, requestKey } from "./ids.ts";
+import {
+  computeAddedMemberId,
+  computeClusterId,
+  computeMemberId,
+  createRequestIds,
+  formatId,
+  randomLeaseId,
+  requestKey,
+} from "./ids.ts";
 
 describe("computeMemberId() and computeClusterId()", () => {
   test("give what a real etcd gives for the same URL and token", () => {
@@ -11,6 +19,13 @@ describe("computeMemberId() and computeClusterId()", () => {
   test("do not depend on the order in which URLs and members are named", () => {
     expect(computeMemberId(["http://b:1", "http://a:1"], "t")).toBe(computeMemberId(["http://a:1", "http://b:1"], "t"));
     expect(computeClusterId([2n, 1n])).toBe(computeClusterId([1n, 2n]));
+  });
+
+  test("differ between members that were added at different times", () => {
+    expect(computeAddedMemberId(["http://a:1"], 1)).not.toBe(computeAddedMemberId(["http://a:1"], 2));
+    expect(computeAddedMemberId(["http://b:1", "http://a:1"], 7)).toBe(
+      computeMemberId(["http://a:1", "http://b:1"], "7"),
+    );
   });
 
   test("differ between clusters founded alike with different tokens", () => {

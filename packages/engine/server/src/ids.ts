@@ -21,6 +21,16 @@ export function computeMemberId(peerUrls: readonly string[], clusterToken: strin
 }
 
 /**
+ * The id of a member that a running cluster is told to add: the same URLs give another id at another time, as an id that
+ * was removed never returns.
+ *
+ * @param unixSec - the time, in seconds since 1970
+ */
+export function computeAddedMemberId(peerUrls: readonly string[], unixSec: number): bigint {
+  return computeMemberId(peerUrls, String(unixSec));
+}
+
+/**
  * The id of a cluster, fixed for its life: the first eight bytes of SHA-1 over the initial member ids in
  * ascending order, eight big-endian bytes each.
  */
