@@ -1,5 +1,83 @@
+import type { Backend, Clock, Random, Scheduler } from "@conclave/base";
+import type { PeerNetwork } from "@conclave/peer";
+import type { FileSystem } from "@conclave/wal";
 import type { DataPaths, MemberConfig } from "./config.ts";
-import type { MemberSettings } from "./member.ts";
+import type { ResolveHost } from "./initial-cluster.ts";
+import type { Log } from "./log.ts";
+
+/** The world a member lives in. */
+export interface MemberPorts {
+  /** Tells the time. */
+  readonly clock: Clock;
+  /** Runs what is to happen later. */
+  readonly scheduler: Scheduler;
+  /** Draws election timeouts and lease ids. */
+  readonly random: Random;
+  /** Holds the write-ahead log. */
+  readonly fileSystem: FileSystem;
+  /** Opens the store at a path. */
+  readonly openBackend: (path: string) => Promise<Backend>;
+  /** The way to the other members. */
+  readonly peers: PeerNetwork;
+  /** Looks up the hosts of peer URLs before URLs are compared. Default: they are compared as they are. */
+  readonly resolveHost?: ResolveHost;
+  /** Takes the log lines. */
+  readonly log: Log;
+}
+
+/** What a member is told. Defaults belong to the configuration: what is optional here is for tests. */
+export interface MemberSettings {
+  /** Human-readable name, published to the cluster. */
+  readonly name: string;
+  /** Directory of the member's state. */
+  readonly memberDir: string;
+  /** Directory of the write-ahead log. */
+  readonly walDir: string;
+  /** Size in bytes at which a segment of the write-ahead log ends; default: etcd's 64 000 000. */
+  readonly walSegmentBytes?: number;
+  /** URLs that other members reach it at; the id of a new member follows from them. */
+  readonly peerUrls: readonly string[];
+  /** URLs that clients reach it at, published to the cluster. */
+  readonly clientUrls: readonly string[];
+  /** Tells clusters apart that are founded alike. */
+  readonly clusterToken: string;
+  /** Members of the cluster while there is no data, as `name=url` pairs separated by commas. Default: this one alone. */
+  readonly initialCluster?: string;
+  /** Whether that cluster is founded or exists. Default `new`. */
+  readonly initialClusterState?: "new" | "existing";
+  /** Start as a cluster of one on the data of a member whose cluster has lost its majority for good. Default false. */
+  readonly forceNewCluster?: boolean;
+  /** Ask whether an election could be won before one is called. Default true. */
+  readonly preVote?: boolean;
+  /** Refuse changes of the membership that would leave too few started members. Default true. */
+  readonly strictReconfigCheck?: boolean;
+  /** Most learners in the cluster; all members must share it. Default 1. */
+  readonly maxLearners?: number;
+  /** The highest version that the cluster may agree on, such as `3.5.0`. Default: the highest all members speak. */
+  readonly maxClusterVersion?: string;
+  /** Time of one tick. */
+  readonly heartbeatIntervalMs: number;
+  /** Time without a leader before an election; all members must share it. */
+  readonly electionTimeoutMs: number;
+  /** Applied entries between two snapshot records in the log. */
+  readonly snapshotCount: number;
+  /** Entries kept in memory behind a snapshot, for members that are a little behind. Default 5000. */
+  readonly snapshotCatchUpEntries?: number;
+  /** Let most of the first election timeout pass at once when the member starts. Default true. */
+  readonly initialElectionTickAdvance?: boolean;
+  /** Longest time applied state stays unpersisted in the store. */
+  readonly backendBatchIntervalMs: number;
+  /** Buffered store operations at which a commit starts at once. */
+  readonly backendBatchLimit: number;
+  /** Largest log entry that is proposed, in bytes. */
+  readonly maxRequestBytes: number;
+  /** Revisions deleted in one step of a compaction. */
+  readonly compactionBatchLimit: number;
+  /** Pause between two steps of a compaction. */
+  readonly compactionSleepMs: number;
+  /** Time between progress notifications of watchers that asked for them; at random up to a tenth more or less. */
+  readonly watchProgressIntervalMs: number;
+}
 
 /** What a configuration tells the member itself, apart from its front end. */
 export function memberSettings(config: MemberConfig, paths: Pick<DataPaths, "memberDir" | "walDir">): MemberSettings {
@@ -20,6 +98,8 @@ export function memberSettings(config: MemberConfig, paths: Pick<DataPaths, "mem
     heartbeatIntervalMs: config.heartbeatInterval,
     electionTimeoutMs: config.electionTimeout,
     snapshotCount: config.snapshotCount,
+    snapshotCatchUpEntries: config.snapshotCatchupEntries,
+    initialElectionTickAdvance: config.initialElectionTickAdvance,
     backendBatchIntervalMs: config.backendBatchInterval,
     backendBatchLimit: config.backendBatchLimit === 0 ? 10_000 : config.backendBatchLimit,
     maxRequestBytes: config.maxRequestBytes,

@@ -2,116 +2,43 @@
  * @module One member: raft, log, store, lessor and watch hub wired together on the ports it is given. It knows no
  * transport; services, gateway and simulation all drive it through this interface.
  */
-import type { Backend, Clock, Random, Scheduler, Timer } from "@conclave/base";
-import { createLessor, type Lessor } from "@conclave/lease";
-import { createMvccStore, type MvccStore } from "@conclave/mvcc";
-import type { PeerNetwork, PeerTransport } from "@conclave/peer";
+import type { Backend, Timer } from "@conclave/base";
+import type { Lessor } from "@conclave/lease";
+import type { MvccStore } from "@conclave/mvcc";
+import type { PeerTransport } from "@conclave/peer";
 import { WireError } from "@conclave/protocol";
 import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
 import type { ConfChange, ConfState, Dropped, Entry, MemberProgress, Role, Snapshot } from "@conclave/raft";
-import type { FileSystem } from "@conclave/wal";
-import { type Alarms, createAlarms } from "./alarms.ts";
+import type { Alarms } from "./alarms.ts";
 import { Applier, type ApplierPorts } from "./applier.ts";
 import { bootstrap, type MemberState } from "./bootstrap.ts";
 import type { CommandKind, CommandRequest, CommandResponse } from "./commands.ts";
-import { CompactionJob } from "./compaction-job.ts";
+import type { CompactionJob } from "./compaction-job.ts";
 import { createRequestIds, formatId, type RequestIds } from "./ids.ts";
-import type { ResolveHost } from "./initial-cluster.ts";
 import { Leadership } from "./leadership.ts";
 import { LeaseExpiry } from "./lease-expiry.ts";
-import type { Log } from "./log.ts";
 import { LogCompactor, type LogCompactorOptions } from "./log-compactor.ts";
+import type { MemberPorts, MemberSettings } from "./member-settings.ts";
 import type { Membership } from "./membership.ts";
-import { PeerLink } from "./peer-link.ts";
+import { PeerLink, type PeerLinkPorts } from "./peer-link.ts";
 import { createPeerQueries } from "./peer-queries.ts";
 import { startPeriodic } from "./periodic.ts";
-import { Proposer } from "./proposer.ts";
+import { Proposer, type ProposerOptions } from "./proposer.ts";
 import { RaftLoop, type RaftLoopPorts } from "./raft-loop.ts";
 import { ReadBarrier } from "./read-barrier.ts";
 import type { RequestRoute } from "./request-timeout.ts";
 import { SnapshotFiles } from "./snapshot-files.ts";
 import { SnapshotInstaller } from "./snapshot-installer.ts";
+import { createStateMachine } from "./state-machine.ts";
 import { StoreFlusher, type StoreFlusherOptions } from "./store-flusher.ts";
-import { WatchFeed } from "./watch-feed.ts";
+import type { WatchFeed } from "./watch-feed.ts";
 
-/** The world a member lives in. */
-export interface MemberPorts {
-  /** Tells the time. */
-  readonly clock: Clock;
-  /** Runs what is to happen later. */
-  readonly scheduler: Scheduler;
-  /** Draws election timeouts and lease ids. */
-  readonly random: Random;
-  /** Holds the write-ahead log. */
-  readonly fileSystem: FileSystem;
-  /** Opens the store at a path. */
-  readonly openBackend: (path: string) => Promise<Backend>;
-  /** The way to the other members. */
-  readonly peers: PeerNetwork;
-  /** Looks up the hosts of peer URLs before URLs are compared. Default: they are compared as they are. */
-  readonly resolveHost?: ResolveHost;
-  /** Takes the log lines. */
-  readonly log: Log;
-}
-
-/** What a member is told. Defaults belong to the configuration: what is optional here is for tests. */
-export interface MemberSettings {
-  /** Human-readable name, published to the cluster. */
-  readonly name: string;
-  /** Directory of the member's state. */
-  readonly memberDir: string;
-  /** Directory of the write-ahead log. */
-  readonly walDir: string;
-  /** Size in bytes at which a segment of the write-ahead log ends; default: etcd's 64 000 000. */
-  readonly walSegmentBytes?: number;
-  /** URLs that other members reach it at; the id of a new member follows from them. */
-  readonly peerUrls: readonly string[];
-  /** URLs that clients reach it at, published to the cluster. */
-  readonly clientUrls: readonly string[];
-  /** Tells clusters apart that are founded alike. */
-  readonly clusterToken: string;
-  /** Members of the cluster while there is no data, as `name=url` pairs separated by commas. Default: this one alone. */
-  readonly initialCluster?: string;
-  /** Whether that cluster is founded or exists. Default `new`. */
-  readonly initialClusterState?: "new" | "existing";
-  /** Start as a cluster of one on the data of a member whose cluster has lost its majority for good. Default false. */
-  readonly forceNewCluster?: boolean;
-  /** Ask whether an election could be won before one is called. Default true. */
-  readonly preVote?: boolean;
-  /** Refuse changes of the membership that would leave too few started members. Default true. */
-  readonly strictReconfigCheck?: boolean;
-  /** Most learners in the cluster; all members must share it. Default 1. */
-  readonly maxLearners?: number;
-  /** The highest version that the cluster may agree on, such as `3.5.0`. Default: the highest all members speak. */
-  readonly maxClusterVersion?: string;
-  /** Time of one tick. */
-  readonly heartbeatIntervalMs: number;
-  /** Time without a leader before an election; all members must share it. */
-  readonly electionTimeoutMs: number;
-  /** Applied entries between two snapshot records in the log. */
-  readonly snapshotCount: number;
-  /** Longest time applied state stays unpersisted in the store. */
-  readonly backendBatchIntervalMs: number;
-  /** Buffered store operations at which a commit starts at once. */
-  readonly backendBatchLimit: number;
-  /** Largest log entry that is proposed, in bytes. */
-  readonly maxRequestBytes: number;
-  /** Revisions deleted in one step of a compaction. */
-  readonly compactionBatchLimit: number;
-  /** Pause between two steps of a compaction. */
-  readonly compactionSleepMs: number;
-  /** Time between progress notifications of watchers that asked for them; at random up to a tenth more or less. */
-  readonly watchProgressIntervalMs: number;
-}
-
-/** What gRPC may add to the largest request, as etcd reckons. */
-export const grpcOverheadBytes: number = 512 * 1024;
-/** Entries kept in memory behind a snapshot, for peers that are a little behind. */
-const catchUpEntries = 5000;
 /** How often the deadlines of waiting requests are looked at. */
 const deadlineCheckMs = 250;
 /** After how long an unanswered read index is asked for again, as in etcd. */
 const readRetryMs = 500;
+/** Ticks in which a member that starts must hear of a leader before it calls an election, as in etcd. */
+const ticksToHear = 2;
 /** Longest time a leader that stops takes to hand leadership over. */
 const handOverTimeoutMs = 500;
 /** After how long a member's attributes are published again if no leader has taken them. */
@@ -192,39 +119,18 @@ export class Member {
     this.removed = new Promise((resolve) => {
       this.#onRemoved = resolve;
     });
-    this.alarms = createAlarms(state.backend);
-    this.lessor = createLessor({
-      backend: state.backend,
-      minTtlSec: Math.ceil((1.5 * settings.electionTimeoutMs) / 1000),
-    });
-    this.store = createMvccStore({ backend: state.backend, leases: this.lessor });
-    this.watchFeed = new WatchFeed({
-      store: this.store,
-      header: (revision) => ({ ...this.header(), revision }),
-      scheduler: ports.scheduler,
-      random: ports.random,
-      progressIntervalMs: settings.watchProgressIntervalMs,
-      fragmentBytes: settings.maxRequestBytes + grpcOverheadBytes,
-    });
-    this.compaction = new CompactionJob(this.store, {
-      scheduler: ports.scheduler,
-      batchLimit: settings.compactionBatchLimit,
-      sleepMs: settings.compactionSleepMs,
+    const machine = createStateMachine(state, {
+      ...{ settings, ports },
+      header: () => this.header(),
       onFailure: (error) => this.#fail(error),
     });
+    this.alarms = machine.alarms;
+    this.lessor = machine.lessor;
+    this.store = machine.store;
+    this.watchFeed = machine.watchFeed;
+    this.compaction = machine.compaction;
     const { applied, confState, snapshot } = state;
-    this.#proposer = new Proposer(
-      {
-        clock: ports.clock,
-        ids: this.#ids,
-        raft: () => this.#reachableRaft,
-        route: () => this.#route(),
-        timeoutMs: this.requestTimeoutMs,
-        maxRequestBytes: settings.maxRequestBytes,
-        clusterVersion: () => this.membership.clusterVersion,
-      },
-      this.id,
-    );
+    this.#proposer = new Proposer(this.#proposerOptions(), this.id);
     this.#applier = new Applier(this.#applierPorts(), { index: applied, confState });
     this.#barrier = new ReadBarrier(
       {
@@ -238,34 +144,14 @@ export class Member {
     this.#logCompactor = new LogCompactor(this.#logCompactorOptions(), snapshot.index);
     this.#snapshotFiles = state.snapshotFiles;
     this.#installer = new SnapshotInstaller({
+      ...machine,
       files: state.snapshotFiles,
       flusher: this.#flusher,
       applier: this.#applier,
       pause: () => this.#turnEnd(),
-      backend: this.backend,
-      lessor: this.lessor,
-      store: this.store,
-      alarms: this.alarms,
-      membership: this.membership,
-      watchFeed: this.watchFeed,
-      compaction: this.compaction,
     });
     this.#loop = new RaftLoop(this.#raftLoopPorts());
-    this.#link = new PeerLink({
-      self: { memberId: this.id, clusterId: this.clusterId, peerUrls: settings.peerUrls },
-      network: ports.peers,
-      raft: this.#loop,
-      membership: this.membership,
-      files: state.snapshotFiles,
-      queries: createPeerQueries(this),
-      snapshots: {
-        backend: this.backend,
-        flush: () => this.#flusher.flush(),
-        pause: () => this.#turnEnd(),
-      },
-      onRemoved: () => this.#onRemoved(),
-      log: ports.log,
-    });
+    this.#link = new PeerLink(this.#linkPorts());
   }
 
   /**
@@ -290,8 +176,7 @@ export class Member {
     every(LeaseExpiry.intervalMs, (stalledMs) => leaseExpiry.check(stalledMs));
     this.#jobs.push(this.watchFeed.start());
     this.compaction.start();
-    if (isOnlyVoter(this.id, this.#state.node.confState)) this.#loop.campaign();
-    else this.#loop.tick();
+    this.#takeUpRaft();
     await this.#leaderKnown();
     await this.#publish();
   }
@@ -544,6 +429,14 @@ export class Member {
     return heir;
   }
 
+  /** One that needs nobody's vote leads at once; others wait for a leader, but not as long as for one that is lost. */
+  #takeUpRaft(): void {
+    const { electionTimeoutMs, heartbeatIntervalMs, initialElectionTickAdvance = true } = this.settings;
+    if (isOnlyVoter(this.id, this.#state.node.confState)) this.#loop.campaign();
+    const ticks = initialElectionTickAdvance ? Math.floor(electionTimeoutMs / heartbeatIntervalMs) - ticksToHear : 0;
+    for (let tick = 0; tick < Math.max(1, ticks); tick++) this.#loop.tick();
+  }
+
   #tick(): void {
     this.#loop.tick();
     this.#proposer.retryUnsent();
@@ -551,6 +444,33 @@ export class Member {
 
   #turnEnd(): Promise<void> {
     return new Promise((resolve) => this.ports.scheduler.atTurnEnd(resolve));
+  }
+
+  #proposerOptions(): ProposerOptions {
+    return {
+      clock: this.ports.clock,
+      ids: this.#ids,
+      raft: () => this.#reachableRaft,
+      route: () => this.#route(),
+      timeoutMs: this.requestTimeoutMs,
+      maxRequestBytes: this.settings.maxRequestBytes,
+      clusterVersion: () => this.membership.clusterVersion,
+    };
+  }
+
+  #linkPorts(): PeerLinkPorts {
+    const { id: memberId, clusterId, membership, backend, ports, settings } = this;
+    return {
+      self: { memberId, clusterId, peerUrls: settings.peerUrls },
+      network: ports.peers,
+      raft: this.#loop,
+      membership,
+      files: this.#snapshotFiles,
+      queries: createPeerQueries(this),
+      snapshots: { backend, flush: () => this.#flusher.flush(), pause: () => this.#turnEnd() },
+      onRemoved: () => this.#onRemoved(),
+      log: ports.log,
+    };
   }
 
   #applierPorts(): ApplierPorts {
@@ -583,8 +503,9 @@ export class Member {
   #logCompactorOptions(): LogCompactorOptions {
     const { wal, log } = this.#state;
     return {
-      ...{ wal, log, flusher: this.#flusher, catchUpEntries },
+      ...{ wal, log, flusher: this.#flusher },
       snapshotCount: this.settings.snapshotCount,
+      catchUpEntries: this.settings.snapshotCatchUpEntries ?? 5000,
       confState: () => this.#applier.confState,
       onFailure: (error) => this.#fail(error),
       onSnapshot: (index) => this.ports.log.info("saved snapshot record", { "snapshot-index": index }),

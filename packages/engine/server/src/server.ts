@@ -28,7 +28,7 @@ import { lockDataDir } from "./data-dir-lock.ts";
 import { createHttpEndpoints } from "./http-endpoints.ts";
 import { formatId } from "./ids.ts";
 import { type Log, silentLog } from "./log.ts";
-import { grpcOverheadBytes, type Member, openMember } from "./member.ts";
+import { type Member, openMember } from "./member.ts";
 import { MemberError } from "./member-error.ts";
 import { memberSettings } from "./member-settings.ts";
 import { createMetrics } from "./metrics.ts";
@@ -40,6 +40,7 @@ import { LeaseService } from "./services/lease-service.ts";
 import { LockService } from "./services/lock-service.ts";
 import { MaintenanceService } from "./services/maintenance-service.ts";
 import { WatchService } from "./services/watch-service.ts";
+import { grpcOverheadBytes } from "./state-machine.ts";
 import { systemClock, systemRandom, systemScheduler } from "./system-ports.ts";
 import { etcdApiVersion } from "./version.ts";
 

@@ -1,27 +1,14 @@
-import type { Backend } from "@conclave/base";
-import type { Lessor } from "@conclave/lease";
-import type { MvccStore } from "@conclave/mvcc";
 import type { Snapshot } from "@conclave/raft";
-import type { Alarms } from "./alarms.ts";
 import type { Applier } from "./applier.ts";
-import type { CompactionJob } from "./compaction-job.ts";
-import type { Membership } from "./membership.ts";
 import type { SnapshotFiles } from "./snapshot-files.ts";
+import type { StateMachine } from "./state-machine.ts";
 import type { StoreFlusher } from "./store-flusher.ts";
-import type { WatchFeed } from "./watch-feed.ts";
 
-/** All that a snapshot replaces. */
-export interface SnapshotInstallerPorts {
+/** What a snapshot replaces, and what must stand still meanwhile. */
+export interface SnapshotInstallerPorts extends StateMachine {
   readonly files: SnapshotFiles;
-  readonly backend: Backend;
   readonly flusher: StoreFlusher;
-  readonly lessor: Lessor;
-  readonly store: MvccStore;
-  readonly alarms: Alarms;
-  readonly membership: Membership;
   readonly applier: Applier;
-  readonly watchFeed: WatchFeed;
-  readonly compaction: CompactionJob;
   /** Lets others work between two slices. */
   readonly pause: () => Promise<void>;
 }
