@@ -1,8 +1,10 @@
 /** @module The members of a cluster. */
 import type { Member as WireMember } from "@conclave/protocol/etcdserverpb";
+import * as z from "zod";
 import type { CallOptions } from "./call-scope.ts";
 import { headerOf, type ResponseHeader } from "./key-value.ts";
 import type { RawServices } from "./raw.ts";
+import { validate } from "./validate.ts";
 
 /** A member. */
 export interface Member {
@@ -36,14 +38,19 @@ export interface MemberAddResult extends MemberListResult {
 export interface Cluster {
   /** Every member. `linearizable` (default true) asks the leader. */
   memberList(options?: CallOptions & { readonly linearizable?: boolean | undefined }): Promise<MemberListResult>;
-  /** Adds a member that will be reached under these URLs. */
+  /**
+   * Adds a member that will be reached under these URLs.
+   *
+   * @throws ConclaveError `INVALID_ARGUMENT` if one is no `http://host:port`, `https://host:port` or `unix://path`:
+   * members of etcd that were told such a one would end
+   */
   memberAdd(
     peerUrls: readonly string[],
     options?: CallOptions & { readonly isLearner?: boolean | undefined },
   ): Promise<MemberAddResult>;
   /** Removes a member. */
   memberRemove(id: bigint, options?: CallOptions): Promise<MemberListResult>;
-  /** Changes where a member is reached. */
+  /** Changes where a member is reached; URLs as for {@link Cluster.memberAdd}. */
   memberUpdate(id: bigint, peerUrls: readonly string[], options?: CallOptions): Promise<MemberListResult>;
   /** Gives a learner its vote. */
   memberPromote(id: bigint, options?: CallOptions): Promise<MemberListResult>;
@@ -59,18 +66,27 @@ function toList(
   return { header: headerOf(response), members: response.members.map(toMember) };
 }
 
+const peerUrl = z
+  .string()
+  .regex(/^(https?:\/\/(\[[^\]]+\]|[^:/?#[\]]*):\d+|unixs?:\/\/.+)$/i, "expected a URL like http://host:port");
+const peerUrlList = z.array(peerUrl).min(1);
+
+function checked(peerUrls: readonly string[]): string[] {
+  return [...validate(peerUrlList, peerUrls, "peer URLs")];
+}
+
 /** Makes the calls. */
 export function createCluster({ cluster }: RawServices): Cluster {
   return {
     memberList: async ({ linearizable = true, ...options } = {}) =>
       toList(await cluster.memberList({ linearizable }, options)),
     async memberAdd(peerUrls, { isLearner = false, ...options } = {}) {
-      const response = await cluster.memberAdd({ peerURLs: [...peerUrls], isLearner }, options);
+      const response = await cluster.memberAdd({ peerURLs: checked(peerUrls), isLearner }, options);
       return { ...toList(response), member: response.member === undefined ? undefined : toMember(response.member) };
     },
     memberRemove: async (id, options) => toList(await cluster.memberRemove({ ID: id }, options)),
     memberUpdate: async (id, peerUrls, options) =>
-      toList(await cluster.memberUpdate({ ID: id, peerURLs: [...peerUrls] }, options)),
+      toList(await cluster.memberUpdate({ ID: id, peerURLs: checked(peerUrls) }, options)),
     memberPromote: async (id, options) => toList(await cluster.memberPromote({ ID: id }, options)),
   };
 }

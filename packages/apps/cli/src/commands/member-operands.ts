@@ -19,11 +19,26 @@ export function parseMemberOperand([text, ...rest]: readonly string[]): bigint {
 }
 
 /**
- * Reads the value of `--peer-urls`.
+ * Reads the value of `--peer-urls`. What is no URL must not get through: a server may take it, and then no member
+ * can reach the one it belongs to.
  *
- * @throws CommandError if there is none
+ * @throws CommandError if there is none, or one that no member can have
  */
 export function parsePeerUrls(text: string): string[] {
   if (text === "") throw new CommandError(exitCodes.badArguments, "member peer urls not provided");
-  return text.split(",");
+  const urls = text.split(",").map((url) => url.trim());
+  for (const url of urls) {
+    const fault = peerUrlFault(url);
+    if (fault !== undefined) throw new CommandError(exitCodes.failure, `${fault}: ${url}`);
+  }
+  return urls;
+}
+
+/** What keeps members from reaching one at a URL, in etcdctl's words; undefined if nothing does. */
+function peerUrlFault(url: string): string | undefined {
+  const [, scheme = "", host = "", path = ""] = /^([a-z]+):\/\/(?:[^/?#@]*@)?([^/?#]*)([^?#]*)/i.exec(url) ?? [];
+  if (/^unixs?$/i.test(scheme)) return undefined;
+  if (!/^https?$/i.test(scheme)) return "URL scheme must be http, https, unix, or unixs";
+  if (!/^(\[[^\]]*\]|[^:[\]]*):\d*$/.test(host)) return 'URL address does not have the form "host:port"';
+  return path === "" ? undefined : "URL must not contain a path";
 }
