@@ -1,4 +1,5 @@
 export type { DatabaseEntry } from "./database-entry.ts";
+export { type DatabaseStatus, databaseHash } from "./database-hash.ts";
 export type { DatabaseSource } from "./node-input.ts";
 export type { DatabaseSink } from "./page-output.ts";
 export { readDatabase } from "./read-database.ts";

@@ -57,19 +57,27 @@ function isPageSize(bytes: number): boolean {
   return pageSizes.includes(bytes);
 }
 
-/** A whole meta page, for position 0 or 1. */
+/** What differs from file to file in those that are written. */
+export type WrittenMeta = Pick<Meta, "root" | "highWater" | "transaction">;
+
+/**
+ * A whole meta page, for position 0 or 1.
+ *
+ * @param layout - of a file that is laid out in another way; default: pages of 4096 bytes, no list of free ones
+ */
 export function metaPage(
   id: 0 | 1,
-  { root, highWater, transaction }: Omit<Meta, "pageBytes" | "freelist">,
+  { root, highWater, transaction }: WrittenMeta,
+  layout: Pick<Meta, "pageBytes" | "freelist"> = { pageBytes, freelist: undefined },
 ): Uint8Array {
-  const page = new Uint8Array(pageBytes);
+  const page = new Uint8Array(layout.pageBytes);
   const view = dataView(page);
   writePageHeader(view, { id, flags: pageFlags.meta, count: 0, overflow: 0 });
   view.setUint32(16, magic, true);
   view.setUint32(20, version, true);
-  view.setUint32(24, pageBytes, true);
+  view.setUint32(24, layout.pageBytes, true);
   view.setBigUint64(32, BigInt(root), true);
-  view.setBigUint64(48, noFreelist, true);
+  view.setBigUint64(48, layout.freelist === undefined ? noFreelist : BigInt(layout.freelist), true);
   view.setBigUint64(56, BigInt(highWater), true);
   view.setBigUint64(64, transaction, true);
   view.setBigUint64(checksumAt, fnv1a(page.subarray(pageHeaderBytes, checksumAt)), true);
