@@ -16,9 +16,9 @@ export function textAnswer(status: number, text: string, headers: Readonly<Recor
   return { status, headers: { ...headers, ...type }, body: `${text}\n` };
 }
 
-/** The answer to a request that came with a method other than the one there is. */
-export function wrongMethod(allowed: "GET" | "POST"): Answer {
-  return textAnswer(405, "Method Not Allowed", { Allow: allowed });
+/** The answer to a request that came with a method other than the one there is. The lease endpoints do not name it. */
+export function wrongMethod(allowed?: "GET" | "POST"): Answer {
+  return textAnswer(405, "Method Not Allowed", allowed === undefined ? {} : { Allow: allowed });
 }
 
 /** The answer for a path that leads nowhere. */

@@ -1,5 +1,5 @@
 /** @module The calls to other members. */
-import { decodeStrict, WireError, type WireErrorName, wireErrorName } from "@conclave/protocol";
+import { decodeStrict, WireError } from "@conclave/protocol";
 import {
   type HashKVResponse,
   LeaseKeepAliveRequest,
@@ -14,6 +14,7 @@ import { formatHashRequest, parseHash, parseMembers, parseVersion } from "./memb
 import { PeerError } from "./peer-error.ts";
 import { header } from "./peer-headers.ts";
 import type { PeerCall, PeerCalls, PeerMember, PeerVersion } from "./peer-network.ts";
+import { errorOfReply } from "./peer-wire-errors.ts";
 
 /** What the calls are made of. */
 export interface CallsOptions {
@@ -103,25 +104,13 @@ export class Calls implements PeerCalls {
 
 const protobuf = { "Content-Type": "application/protobuf" };
 
-/** What a status means where the text says too little. */
-const errorByStatus: ReadonlyMap<string, WireErrorName> = new Map([
-  ["/leases 404", "LeaseNotFound"],
-  ["/leases 408", "Timeout"],
-  ["/leases/internal 404", "LeaseNotFound"],
-  ["/leases/internal 408", "Timeout"],
-]);
-
 function accepted({ path }: Asked, reply: HttpReply): HttpReply {
-  if (reply.status === 200) return reply;
+  const { status } = reply;
+  if (status === 200) return reply;
   const text = textOf(reply).trim();
-  const code = errorByStatus.get(`${path} ${reply.status}`) ?? wireErrorNameOf(text);
+  const code = errorOfReply({ path, status, text });
   if (code !== undefined) throw new WireError(code);
-  throw new PeerError("REFUSED", `Cannot ${path}: ${reply.status} ${text.slice(0, 200)}`);
-}
-
-/** Inside the server etcd's errors have no prefix, and over HTTP they travel as they are there. */
-function wireErrorNameOf(text: string): WireErrorName | undefined {
-  return wireErrorName(text) ?? wireErrorName(`etcdserver: ${text}`);
+  throw new PeerError("REFUSED", `Cannot call ${path}: ${status} ${text.slice(0, 200)}`);
 }
 
 function textOf({ body }: HttpReply): string {

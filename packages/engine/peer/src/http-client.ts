@@ -54,8 +54,10 @@ export class HttpClient {
    */
   exchange(exchange: HttpExchange): Promise<HttpReply> {
     return new Promise((resolve, reject) => {
-      const call = this.open(exchange, { reuse: true });
-      const { timeoutMs } = exchange;
+      const { timeoutMs, body, headers } = exchange;
+      // Said in so many words, as node:http expects no body of a GET, and one call has it.
+      const length = body === undefined ? {} : { "Content-Length": `${body.length}` };
+      const call = this.open({ ...exchange, headers: { ...headers, ...length } }, { reuse: true });
       const timer = this.#scheduler.after(timeoutMs, () => call.destroy(new Error(`no answer after ${timeoutMs} ms`)), {
         background: true,
       });
@@ -76,7 +78,7 @@ export class HttpClient {
           },
         );
       });
-      call.end(exchange.body);
+      call.end(body);
     });
   }
 

@@ -1,5 +1,5 @@
 /** @module What etcd serves to other members beside raft: members, promotion, hashes, versions and leases. */
-import { decodeStrict, type WireError } from "@conclave/protocol";
+import { decodeStrict } from "@conclave/protocol";
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@conclave/protocol/etcdserverpb";
 import { LeaseInternalRequest, LeaseInternalResponse } from "@conclave/protocol/leasepb";
 import { type Answer, pathNotFound, textAnswer, wrongMethod } from "./answer.ts";
@@ -8,6 +8,7 @@ import { MalformedError } from "./malformed-error.ts";
 import { formatId } from "./member-id.ts";
 import { formatHash, formatMembers, formatVersion, parseHashRequest } from "./member-json.ts";
 import { header } from "./peer-headers.ts";
+import { internalText, isWireError, leaseStatuses, statusOf } from "./peer-wire-errors.ts";
 import type { Exchange } from "./raft-routes.ts";
 import { readBody } from "./request-body.ts";
 
@@ -57,7 +58,7 @@ export class MemberRoutes {
     try {
       return this.#json(formatMembers(await this.#home.receiver.promote(id)));
     } catch (error) {
-      return this.#refusal(error, { MemberNotFound: 404, MemberNotLearner: 412, LearnerNotReady: 412 });
+      return refusal(error, this.#clusterHeader());
     }
   }
 
@@ -65,19 +66,18 @@ export class MemberRoutes {
     if (request.method !== "GET") return wrongMethod("GET");
     const { clusterId } = this.#home.identity;
     const sent = header(request.headers, "x-etcd-cluster-id");
-    if (sent !== undefined && sent !== formatId(clusterId))
-      return textAnswer(412, "cluster ID mismatch", this.#clusterHeader());
+    if (sent !== undefined && sent !== formatId(clusterId)) return textAnswer(412, "cluster ID mismatch");
     const revision = await this.#read(request, (bytes) => parseHashRequest(Buffer.from(bytes).toString()));
-    if (revision === undefined) return textAnswer(400, "error unmarshalling request", this.#clusterHeader());
+    if (revision === undefined) return textAnswer(400, "error unmarshalling request");
     try {
       return this.#json(formatHash(await this.#home.receiver.hashKv(revision)));
     } catch (error) {
-      return this.#refusal(error, { Compacted: 400, FutureRev: 400 });
+      return refusal(error);
     }
   }
 
   async #onKeepAlive({ request }: Exchange): Promise<Answer> {
-    if (request.method !== "POST") return wrongMethod("POST");
+    if (request.method !== "POST") return wrongMethod();
     const asked = await this.#read(request, (bytes) => decodeStrict(LeaseKeepAliveRequest, bytes));
     if (asked === undefined) return textAnswer(400, "error unmarshalling request");
     try {
@@ -89,12 +89,13 @@ export class MemberRoutes {
   }
 
   async #onTimeToLive({ request }: Exchange): Promise<Answer> {
-    if (request.method !== "POST") return wrongMethod("POST");
+    if (request.method !== "POST") return wrongMethod();
     const decode = (bytes: Uint8Array) => decodeStrict(LeaseInternalRequest, bytes).LeaseTimeToLiveRequest;
     const asked = await this.#read(request, decode);
     if (asked === undefined) return textAnswer(400, "error unmarshalling request");
     try {
-      const LeaseTimeToLiveResponse = await this.#home.receiver.leaseTimeToLive(asked);
+      const told = await this.#home.receiver.leaseTimeToLive(asked);
+      const LeaseTimeToLiveResponse = { ...told, header: told.header ?? noHeader };
       return protobuf(LeaseInternalResponse.encode({ LeaseTimeToLiveResponse }).finish());
     } catch (error) {
       return leaseRefusal(error);
@@ -113,11 +114,6 @@ export class MemberRoutes {
     }
   }
 
-  #refusal(error: unknown, statuses: Readonly<Record<string, number>>): Answer {
-    if (!isWireError(error)) throw error;
-    return textAnswer(statuses[error.code] ?? 500, error.message, this.#clusterHeader());
-  }
-
   #json(body: string): Answer {
     const { headers, ...rest } = json(body);
     return { ...rest, headers: { ...headers, ...this.#clusterHeader() } };
@@ -128,9 +124,8 @@ export class MemberRoutes {
   }
 }
 
-function isWireError(error: unknown): error is WireError {
-  return error instanceof Error && error.name === "WireError";
-}
+/** A header that tells nothing; etcd's lease endpoint puts it in. */
+const noHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
 
 function json(body: string): Answer {
   return { status: 200, headers: { "Content-Type": "application/json" }, body };
@@ -140,10 +135,15 @@ function protobuf(body: Uint8Array): Answer {
   return { status: 200, headers: { "Content-Type": "application/protobuf" }, body };
 }
 
-/** The texts of the lease endpoints are those of etcd's lessor, not those of its clients' errors. */
+/** @throws what is no error of the protocol */
+function refusal(error: unknown, headers: Readonly<Record<string, string>> = {}): Answer {
+  if (!isWireError(error)) throw error;
+  return textAnswer(statusOf(error.code), internalText(error.code), headers);
+}
+
+/** @throws what is no error of the protocol */
 function leaseRefusal(error: unknown): Answer {
   if (!isWireError(error)) throw error;
-  if (error.code === "LeaseNotFound") return textAnswer(404, "lease not found");
-  if (error.code === "Timeout") return textAnswer(408, "waiting for node to catch up its applied index has timed out");
-  return textAnswer(400, error.message);
+  const status = leaseStatuses[error.code];
+  return textAnswer(status ?? 400, internalText(error.code));
 }

@@ -36,11 +36,16 @@ export function senderOf(
   return id === undefined || urls === "" ? undefined : { id, urls: urls.split(",") };
 }
 
-/** Orders two versions by major and minor alone. */
-function compareMinor(left: string, right: string): number {
-  const [leftMajor = 0, leftMinor = 0] = left.split(".").map(Number);
-  const [rightMajor = 0, rightMinor = 0] = right.split(".").map(Number);
-  return leftMajor - rightMajor || leftMinor - rightMinor;
+/** Major and minor of a version as one number, or undefined if it is none. */
+function minorOf(version: string): number | undefined {
+  const [, major, minor] = /^(\d{1,6})\.(\d{1,6})\.\d/.exec(version) ?? [];
+  return major === undefined || minor === undefined ? undefined : Number(major) * 1_000_000 + Number(minor);
+}
+
+/** Whether a version is at least another one, by major and minor alone. What is no version is at least none. */
+function isAtLeast(version: string, least: string): boolean {
+  const [left, right] = [minorOf(version), minorOf(least)];
+  return left !== undefined && right !== undefined && left >= right;
 }
 
 /** Why the sender of a request cannot be talked to, in etcd's words; undefined if it can. */
@@ -50,8 +55,7 @@ export function incompatibility(
 ): "incompatible version" | "cluster ID mismatch" | undefined {
   const version = header(headers, "x-server-version") ?? unknownVersion;
   const minVersion = header(headers, "x-min-cluster-version") ?? unknownVersion;
-  // Written so that a version that is no number is refused, too.
-  const speaks = compareMinor(version, minClusterVersion) >= 0 && compareMinor(minVersion, home.serverVersion) <= 0;
+  const speaks = isAtLeast(version, minClusterVersion) && isAtLeast(home.serverVersion, minVersion);
   if (!speaks) return "incompatible version";
   return header(headers, "x-etcd-cluster-id") === formatId(home.clusterId) ? undefined : "cluster ID mismatch";
 }
@@ -59,7 +63,7 @@ export function incompatibility(
 /** Why a stream that was answered cannot be read; undefined if it can. */
 export function streamObjection(headers: IncomingHttpHeaders, clusterId: bigint): string | undefined {
   const version = header(headers, "x-server-version") ?? unknownVersion;
-  if (!(compareMinor(version, firstVersionWithStreams) >= 0)) return `version ${version} has no streams`;
+  if (!isAtLeast(version, firstVersionWithStreams)) return `version ${version} has no streams`;
   const answering = header(headers, "x-etcd-cluster-id");
   return answering === undefined || answering === formatId(clusterId) ? undefined : "cluster ID mismatch";
 }

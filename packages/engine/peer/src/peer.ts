@@ -7,6 +7,7 @@ import { messageStreamEncoder } from "./message-stream.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import { PeerUrls } from "./peer-urls.ts";
 import { PostQueue } from "./post-queue.ts";
+import { Prober } from "./prober.ts";
 import { type StreamKind, StreamReader } from "./stream-reader.ts";
 
 const kinds: readonly StreamKind[] = ["msgapp", "message"];
@@ -30,6 +31,7 @@ export class Peer {
   readonly urls: PeerUrls;
   readonly #options: PeerOptions;
   readonly #readers: readonly StreamReader[];
+  readonly #prober: Prober;
   readonly #posts: PostQueue;
   readonly #outgoing = new Map<StreamKind, OutgoingStream>();
   readonly #readable = new Set<StreamKind>();
@@ -40,6 +42,7 @@ export class Peer {
     this.#options = options;
     this.urls = new PeerUrls(options.urls);
     const { urls } = this;
+    this.#prober = new Prober({ home, peer: id, urls });
     this.#posts = new PostQueue({
       home,
       urls,
@@ -60,6 +63,7 @@ export class Peer {
   /** Begins to dial the streams. */
   start(): void {
     for (const reader of this.#readers) reader.start();
+    this.#prober.start();
   }
 
   /** Queues a message for the way that suits it best. */
@@ -100,18 +104,19 @@ export class Peer {
 
   /** Stops to listen to the member, and ends the streams to it once what is queued was sent. */
   end(): void {
-    this.#closeReaders();
+    this.#stopAsking();
     for (const stream of this.#outgoing.values()) stream.end();
   }
 
   /** Gives up everything. */
   close(): void {
-    this.#closeReaders();
+    this.#stopAsking();
     this.#posts.close();
     for (const stream of this.#outgoing.values()) stream.destroy();
   }
 
-  #closeReaders(): void {
+  #stopAsking(): void {
+    this.#prober.close();
     for (const reader of this.#readers) reader.close();
   }
 

@@ -81,6 +81,8 @@ export interface TestMember extends AsyncDisposable {
   readonly log: LogLine[];
   readonly scheduler: Scheduler & { readonly running: number };
   readonly removals: number;
+  /** Says that something has happened that {@link TestMember.until} should look at. */
+  changed(): void;
   /** Resolves as soon as a condition holds; it is looked at after everything that is told. */
   until(condition: () => boolean): Promise<void>;
 }
@@ -154,6 +156,7 @@ export async function testMember(options: TestMemberOptions): Promise<TestMember
     get removals() {
       return state.removals;
     },
+    changed,
     async until(condition) {
       while (!condition()) await once(events, "change");
     },
