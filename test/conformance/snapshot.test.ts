@@ -1,0 +1,252 @@
+/** @module Databases go both ways: what etcd writes is read here, and what is written here etcd checks, restores and serves. */
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { appendFile, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type Bucket, binaryString, binaryStringBytes } from "@conclave/base";
+import { KeyValue } from "@conclave/protocol/mvccpb";
+import {
+  type DatabaseSource,
+  type DatabaseStatus,
+  databaseHash,
+  readDatabase,
+  writeDatabase,
+} from "@conclave/snapshot";
+import {
+  type EtcdProcess,
+  type EtcdVersion,
+  etcdAbsence,
+  freePorts,
+  memberFlags,
+  startEtcd,
+  startServerProcess,
+} from "@conclave/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const run = promisify(execFile);
+
+/** The programs of a line of etcd. */
+function programs(version: EtcdVersion): { etcd: string; etcdctl: string; snapshotTool: string } {
+  if (version === "3.4") return { etcd: "etcd", etcdctl: "etcdctl", snapshotTool: "etcdctl" };
+  const directory = join(import.meta.dirname, "..", "..", "node_modules", ".cache", "etcd-3.5", "usr", "bin");
+  const [etcd, etcdctl, snapshotTool] = ["etcd", "etcdctl", "etcdutl"].map((name) => join(directory, name));
+  return { etcd: etcd ?? "", etcdctl: etcdctl ?? "", snapshotTool: snapshotTool ?? "" };
+}
+
+async function json(program: string, ...parameters: readonly string[]): Promise<Record<string, unknown>> {
+  const env = { ...process.env, ETCDCTL_API: "3" };
+  const { stdout } = await run(program, [...parameters, "--write-out=json"], { env, maxBuffer: 64 * 2 ** 20 });
+  // Numbers beyond what a double holds, such as ids, are not looked at.
+  const parsed = JSON.parse(stdout);
+  return Array.isArray(parsed) ? parsed[0] : parsed;
+}
+
+async function post(url: string, path: string, request: unknown): Promise<unknown> {
+  const response = await fetch(`${url}/v3/${path}`, { method: "POST", body: JSON.stringify(request) });
+  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
+  return await response.json();
+}
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+/** Some of everything: enough keys for branch pages, a value of several pages, deletions, leases, users, a compaction. */
+async function fill({ url }: EtcdProcess): Promise<void> {
+  await post(url, "lease/grant", { ID: "77", TTL: "6000" });
+  for (let batch = 0; batch < 60; batch++) {
+    const success = Array.from({ length: 100 }, (_, number) => ({
+      request_put: { key: base64(`key ${batch}/${number}`), value: base64("value ".repeat(number)), lease: "77" },
+    }));
+    await post(url, "kv/txn", { success });
+  }
+  await post(url, "kv/put", { key: base64("large"), value: base64("x".repeat(1_000_000)) });
+  await post(url, "kv/deleterange", { key: base64("key 3"), range_end: base64("key 4") });
+  await post(url, "kv/compaction", { revision: "30", physical: true });
+  await post(url, "kv/put", { key: base64("last"), value: "" });
+  await post(url, "auth/role/add", { name: "reader" });
+  await post(url, "auth/user/add", { name: "root", password: "secret" });
+}
+
+interface Opened extends DatabaseSource, AsyncDisposable {}
+
+async function openFile(path: string): Promise<Opened> {
+  const file = await open(path, "r");
+  return {
+    size: async () => (await file.stat()).size,
+    read: async (position, length) => {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
+      return buffer.subarray(0, bytesRead);
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
+
+async function hashOf(path: string): Promise<DatabaseStatus> {
+  await using file = await openFile(path);
+  return await databaseHash(file);
+}
+
+type Content = Map<Bucket, [key: Uint8Array, value: Uint8Array][]>;
+
+async function contentOf(path: string): Promise<Content> {
+  await using file = await openFile(path);
+  const content: Content = new Map();
+  for await (const { bucket, key, value } of readDatabase(file)) {
+    const entries = content.get(bucket) ?? [];
+    content.set(bucket, entries);
+    entries.push([Uint8Array.from(key), Uint8Array.from(value)]);
+  }
+  return content;
+}
+
+/** The live keys with their values and leases, as the history in a database gives them. */
+function liveKeys(content: Content): string[] {
+  const live = new Map<string, string>();
+  for (const [revision, bytes] of content.get("key") ?? []) {
+    const { key, value, lease } = KeyValue.decode(bytes);
+    if (revision.length === 18) live.delete(binaryString(key));
+    else live.set(binaryString(key), `${createHash("sha1").update(value).digest("hex")} ${lease}`);
+  }
+  return [...live].sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, value]) => `${key} ${value}`);
+}
+
+/** The live keys as a member serves them. */
+async function servedKeys(etcdctl: string, url: string): Promise<string[]> {
+  const { kvs } = (await json(etcdctl, `--endpoints=${url}`, "get", "", "--prefix")) as {
+    kvs: { key: string; value?: string; lease?: number }[];
+  };
+  return kvs.map(({ key, value = "", lease = 0 }) => {
+    const digest = createHash("sha1").update(Buffer.from(value, "base64")).digest("hex");
+    return `${Buffer.from(key, "base64").toString("latin1")} ${digest} ${lease}`;
+  });
+}
+
+async function hashKv(etcdctl: string, url: string): Promise<unknown> {
+  const { HashKV } = (await json(etcdctl, `--endpoints=${url}`, "endpoint", "hashkv")) as {
+    HashKV: Record<string, unknown>;
+  };
+  return HashKV.hash;
+}
+
+/** A database written here, as a snapshot stream would be saved: with a checksum behind it. */
+async function save(content: Content, path: string): Promise<number> {
+  await writeFile(path, "");
+  const file = await open(path, "r+");
+  const view = { scan: (bucket: Bucket) => content.get(bucket) ?? [] };
+  const sink = {
+    write: async (position: number, bytes: Uint8Array) => void (await file.write(bytes, 0, bytes.length, position)),
+  };
+  const { sizeBytes } = await writeDatabase({ view, file: sink });
+  const bytes = Buffer.alloc(sizeBytes);
+  await file.read(bytes, 0, sizeBytes, 0);
+  await file.close();
+  await appendFile(path, createHash("sha256").update(bytes).digest());
+  return sizeBytes;
+}
+
+describe.each<EtcdVersion>(["3.4", "3.5"])("databases of etcd %s", (version) => {
+  const absent = etcdAbsence(version);
+  describe.skipIf(absent)(absent ?? "", () => {
+    const { etcd: binary, etcdctl, snapshotTool } = programs(version);
+    let directory: string;
+    let etcd: EtcdProcess;
+    let theirs: string;
+
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), "conclave-snapshot-"));
+      etcd = await startEtcd({ version });
+      await fill(etcd);
+      theirs = join(directory, "theirs.db");
+      await json(etcdctl, `--endpoints=${etcd.url}`, "snapshot", "save", theirs).catch(() => {}); // Prints no JSON.
+    });
+
+    afterAll(async () => {
+      await etcd?.[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true, force: true });
+    });
+
+    it("are read completely, with the checksum that etcd computes", async () => {
+      expect(await hashOf(theirs)).toEqual(statusOf(await json(snapshotTool, "snapshot", "status", theirs)));
+      const content = await contentOf(theirs);
+      expect(liveKeys(content)).toEqual(await servedKeys(etcdctl, etcd.url));
+      expect(content.get("authRoles")?.map(([name]) => binaryString(name))).toEqual(["reader"]);
+      expect(content.get("authUsers")?.map(([name]) => binaryString(name))).toEqual(["root"]);
+      expect(content.get("lease")).toHaveLength(1);
+      expect(content.get("members")).toHaveLength(1);
+    });
+
+    it("are read as they lie in the data directory of a member that was killed", async () => {
+      await etcd.kill();
+      const content = await contentOf(join(etcd.dataDir, "member", "snap", "db"));
+      expect(liveKeys(content).slice(-2)[0]).toMatch(/^large /);
+      await etcd.restart();
+    });
+
+    it("pass etcd's check when they were written here, with the same checksum", async () => {
+      const ours = join(directory, "ours.db");
+      const sizeBytes = await save(await contentOf(theirs), ours);
+      const status = statusOf(await json(snapshotTool, "snapshot", "status", ours));
+      expect(await hashOf(ours)).toEqual(status);
+      expect(status).toEqual({ ...(await hashOf(theirs)), sizeBytes });
+    });
+
+    it("are restored and served by etcd when they were written here, with the same HashKV", async () => {
+      const ours = join(directory, "ours.db");
+      await save(await contentOf(theirs), ours);
+      const dataDir = join(directory, "restored");
+      await run(snapshotTool, ["snapshot", "restore", ours, `--data-dir=${dataDir}`], {
+        env: { ...process.env, ETCDCTL_API: "3" },
+      });
+      const [clientPort, peerPort] = await freePorts(2);
+      const [url, peerUrl] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
+      const args = memberFlags({ name: "default", dataDir, clientUrl: url, peerUrl });
+      const restored = await startServerProcess({ name: "etcd", binary, args, url });
+      try {
+        expect(await servedKeys(etcdctl, url)).toEqual(await servedKeys(etcdctl, etcd.url));
+        expect(await hashKv(etcdctl, url)).toBe(await hashKv(etcdctl, etcd.url));
+        await post(url, "kv/put", { key: base64("after"), value: base64("1") });
+        expect(await servedKeys(etcdctl, url)).toContainEqual(expect.stringMatching(/^after /));
+      } finally {
+        await restored.kill();
+      }
+    });
+
+    it("are written here for keys and values of all sizes as etcd's check wants them", async () => {
+      const revisions = Array.from({ length: 30_000 }, (_, number): [Uint8Array, Uint8Array] => [
+        revisionKey(number + 2),
+        KeyValue.encode(
+          KeyValue.fromPartial({
+            key: binaryStringBytes(`k${number % 700}`),
+            value: new Uint8Array((number * 37) % 211),
+          }),
+        ).finish(),
+      ]);
+      const longNames = Array.from({ length: 300 }, (_, number): [Uint8Array, Uint8Array] => [
+        binaryStringBytes(String(number).padStart(1_300, "0")),
+        new Uint8Array((number * 977) % 20_000),
+      ]);
+      const path = join(directory, "all-sizes.db");
+      await save(
+        new Map([
+          ["key", revisions],
+          ["authUsers", longNames],
+        ]),
+        path,
+      );
+      expect(await hashOf(path)).toEqual(statusOf(await json(snapshotTool, "snapshot", "status", path)));
+    });
+  });
+});
+
+function statusOf(status: Record<string, unknown>): unknown {
+  const { hash, revision, totalKey: totalKeys, totalSize: sizeBytes } = status;
+  return { hash, revision, totalKeys, sizeBytes };
+}
+
+function revisionKey(main: number): Uint8Array {
+  const key = Buffer.alloc(17);
+  key.writeBigUInt64BE(BigInt(main));
+  key.write("_", 8);
+  return key;
+}
