@@ -88,6 +88,8 @@ const badLink: Partial<LinkSettings> = {
   breaking: 0.02,
 };
 const calmLink: Partial<LinkSettings> = { delayMs: [0.2, 1], loss: 0, duplication: 0, reordering: 0, breaking: 0 };
+/** Longest time that a member of a repaired cluster takes to start. */
+const repairMs = 60_000;
 const tears: readonly Tear[] = ["drop", "keep", "cut", "tear"];
 
 /** Makes things go wrong until it is stopped. */
@@ -142,9 +144,22 @@ export class FaultSchedule {
       disk.limitFreeBytes(Number.POSITIVE_INFINITY);
     }
     await Promise.all(this.#underWay);
-    for (const { name, state } of cluster.machines.values()) {
-      cluster.machine(name).disk.limitFreeBytes(Number.POSITIVE_INFINITY);
-      if (state === "down" || state === "failed") await this.#boot(name);
+    await Promise.all([...cluster.machines.values()].map((machine) => this.#bringUp(machine)));
+  }
+
+  /** Starts a member unless it runs, or was removed. */
+  async #bringUp(machine: SimulatedMachine): Promise<void> {
+    const endMs = this.#cluster.time.monotonicMs() + repairMs;
+    let failure: unknown;
+    while (machine.state !== "running" && machine.state !== "removed") {
+      if (this.#cluster.time.monotonicMs() > endMs)
+        throw new Error(`${machine.name} is ${machine.state} after ${repairMs} ms`, { cause: failure });
+      machine.disk.limitFreeBytes(Number.POSITIVE_INFINITY);
+      if (machine.state === "down" || machine.state === "failed")
+        await this.#cluster.restart(machine.name).catch((error: unknown) => {
+          failure = error;
+        });
+      await this.#cluster.sleep(200);
     }
   }
 
@@ -310,7 +325,7 @@ export class FaultSchedule {
   async #transfer(): Promise<void> {
     const leader = this.#cluster.leader();
     const member = leader === undefined ? undefined : this.#cluster.machine(leader).member;
-    const heir = this.#pick(this.#running()).member;
+    const heir = this.#running().at(this.#random.below(100) % Math.max(1, this.#running().length))?.member;
     if (member === undefined || heir === undefined) return;
     await Promise.race([member.transferLeadership(heir.id).catch(() => {}), this.#cluster.sleep(5_000)]);
   }
@@ -342,23 +357,10 @@ export class FaultSchedule {
     if (running.length > 1) await this.#cluster.wipe(this.#pick(running).name);
   }
 
-  /** Starts a member after a fault, unless another one wants it otherwise. */
+  /** Starts a member after a fault, unless another one wants it otherwise; should it fail, repair tries again. */
   async #reboot(name: string): Promise<void> {
     const { state } = this.#cluster.machine(name);
-    if (state === "down" || state === "failed") await this.#boot(name).catch(() => {});
-  }
-
-  /** Starts a member; what a fault keeps from starting is tried again. */
-  async #boot(name: string): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#cluster.restart(name);
-      } catch (error) {
-        const { state } = this.#cluster.machine(name);
-        if (attempt === 5 || (state !== "failed" && state !== "down")) throw error;
-        await this.#cluster.sleep(1_000);
-      }
-    }
+    if (state === "down" || state === "failed") await this.#cluster.restart(name).catch(() => {});
   }
 
   #running(): readonly SimulatedMachine[] {

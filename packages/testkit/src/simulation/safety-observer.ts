@@ -37,8 +37,8 @@ export class SafetyObserver {
   readonly #entries = new Map<string, KnownEntry>();
   /** The terms of the entries that leaders have sent, by the leader's term and the index. */
   readonly #sent = new Map<number, Map<number, number>>();
-  /** The terms of committed entries, by index. */
-  readonly #committed = new Map<number, number>();
+  /** The terms of committed entries, and of the leaders that said so, by index. */
+  readonly #committed = new Map<number, { readonly entryTerm: number; readonly leaderTerm: number }>();
   readonly #revisions = new Map<number, ObservedState>();
   #commit = 0;
 
@@ -116,7 +116,7 @@ export class SafetyObserver {
     for (; this.#commit < commit; this.#commit++) {
       const entryTerm = sent.get(this.#commit + 1);
       // What was sent before the run was watched is not known; what comes later still is.
-      if (entryTerm !== undefined) this.#committed.set(this.#commit + 1, entryTerm);
+      if (entryTerm !== undefined) this.#committed.set(this.#commit + 1, { entryTerm, leaderTerm: term });
     }
   }
 
@@ -133,9 +133,10 @@ export class SafetyObserver {
     }
     sent.set(index, entryTerm);
     const committed = this.#committed.get(index);
-    if (committed !== undefined && committed !== entryTerm) {
+    // A leader of an earlier term that does not know yet that it was deposed may hold what will be overwritten.
+    if (committed !== undefined && term > committed.leaderTerm && committed.entryTerm !== entryTerm) {
       throw new SafetyViolation(
-        `Leader Completeness: ${from}, leader of term ${term}, has entry ${index} of term ${entryTerm}, and that of term ${committed} was committed`,
+        `Leader Completeness: ${from}, leader of term ${term}, has entry ${index} of term ${entryTerm}, and that of term ${committed.entryTerm} was committed`,
       );
     }
   }

@@ -261,6 +261,7 @@ export class SimulatedCluster {
   async addMember(options: { readonly isLearner?: boolean } = {}): Promise<string> {
     const name = `m${this.#machines.size + 1}`;
     const machine = this.#addMachine(name, { initialClusterState: "existing", founders: [] });
+    machine.retire();
     this.#note(`add ${name}`);
     await this.#join(machine, options.isLearner ?? true);
     return name;
@@ -283,14 +284,16 @@ export class SimulatedCluster {
   async wipe(name: string): Promise<void> {
     this.#note(`wipe ${name}`);
     const machine = this.machine(name);
-    if (machine.member !== undefined) machine.crash("drop");
+    machine.crash("drop");
     await this.removeMember(name);
+    machine.retire();
     await this.rejoin(name);
   }
 
   /** Lets a machine whose member was removed join again, as a new member without data; resolves when it has its vote. */
   async rejoin(name: string): Promise<void> {
     this.#note(`rejoin ${name}`);
+    await this.#forget(name);
     await this.#join(this.machine(name), true);
     await this.promote(name);
   }
@@ -376,6 +379,12 @@ export class SimulatedCluster {
     const member = members.find(({ peerUrls }) => peerUrls.includes(peerUrl));
     if (member === undefined) throw new Error(`The cluster has no member '${name}'`);
     return member.id;
+  }
+
+  /** Removes a member that was added and never came. */
+  async #forget(name: string): Promise<void> {
+    const id = await this.#idOf(name).catch(() => undefined);
+    if (id !== undefined) await this.#adminClient().cluster.memberRemove(id);
   }
 
   async #until<T>(attempt: () => Promise<T>, timeoutMs: number): Promise<T> {

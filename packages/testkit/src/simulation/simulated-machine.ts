@@ -48,9 +48,11 @@ export type MachineState =
   | "starting"
   /** It serves. */
   | "running"
+  /** On its way out. */
+  | "stopping"
   /** It stopped by itself, as its disk failed it or a rule was broken. */
   | "failed"
-  /** It stopped by itself, as it was removed from the cluster. */
+  /** Not a member: not yet, or not any more. */
   | "removed";
 
 /** A machine of a simulated cluster. */
@@ -113,7 +115,7 @@ export class SimulatedMachine {
    * @throws what keeps it from starting
    */
   async start(): Promise<void> {
-    if (this.#state === "starting" || this.#state === "running") throw new Error(`${this.name} runs already`);
+    if (!isAtRest(this.#state)) throw new Error(`Cannot start ${this.name} while it is ${this.#state}`);
     const life = ++this.#life;
     this.#state = "starting";
     try {
@@ -126,7 +128,7 @@ export class SimulatedMachine {
       const services = bindServices({ quotaBackendBytes: 0, maxTxnOps: 128 }, member);
       this.#world.frontEnds.serve(this.endpoint, this, services);
     } catch (error) {
-      // One that fails while it starts has been told of already, and one without power has no voice.
+      // One that has failed while it started is on its way out already, and one without power has no voice.
       if (life === this.#life && this.#state === "starting") await this.#end("failed");
       throw error;
     }
@@ -142,13 +144,19 @@ export class SimulatedMachine {
 
   /** Stops the member as SIGTERM does. */
   async stop(): Promise<void> {
-    if (this.#member === undefined) return;
-    await this.#end("down");
+    if (!isAtRest(this.#state)) await this.#end("down");
+  }
+
+  /** Takes note that the machine's member is none of the cluster. It must be down. */
+  retire(): void {
+    if (!isAtRest(this.#state)) throw new Error(`Cannot retire ${this.name} while it is ${this.#state}`);
+    this.#state = "removed";
   }
 
   /** Takes everything off the disk. The member must be down. */
   wipe(settings: Partial<MachineOptions["settings"]> = {}): void {
-    if (this.#member !== undefined) throw new Error(`Cannot wipe ${this.name} while it runs`);
+    if (!isAtRest(this.#state)) throw new Error(`Cannot wipe ${this.name} while it is ${this.#state}`);
+    this.#state = "down";
     this.#settings = { ...this.#settings, ...settings };
     this.#disk = this.#newDisk();
     this.#backend = this.#newBackend();
@@ -157,7 +165,8 @@ export class SimulatedMachine {
   /** Ends the member, in order as far as it can be. */
   async #end(state: "down" | "failed" | "removed"): Promise<void> {
     const life = this.#life;
-    this.#state = state;
+    if (this.#state === "stopping") return;
+    this.#state = "stopping";
     const member = this.#member;
     this.#world.frontEnds.close(this.endpoint);
     // What a failed member cannot let go of has been told with its failure.
@@ -219,4 +228,9 @@ export class SimulatedMachine {
   #latencyMs(call: DiskCall): number {
     return this.#options.latencyMs(call) * this.#slowness;
   }
+}
+
+/** Whether nothing of the member runs. */
+function isAtRest(state: MachineState): boolean {
+  return state === "down" || state === "failed" || state === "removed";
 }

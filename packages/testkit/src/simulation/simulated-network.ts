@@ -194,6 +194,9 @@ class SimulatedPeerTransport implements PeerTransport {
     wires.send({
       from: this.#self.name,
       to,
+      // Proposals that are forwarded have no place in a log yet by which the leader could tell that it has met them: as in
+      // etcd, nothing but the connections they come over keeps them from being carried out twice.
+      isRepeatable: message.type !== "MsgProp",
       deliver: () => {
         if (!this.#arrive(message, to)) unreachable();
       },

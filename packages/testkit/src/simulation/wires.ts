@@ -50,6 +50,8 @@ export interface Parcel extends Route {
    * a message of its own.
    */
   readonly isConnected?: boolean;
+  /** Whether it can come twice; default: yes, unless it goes over a connection. */
+  readonly isRepeatable?: boolean;
 }
 
 /** How many messages came to what end. */
@@ -146,7 +148,7 @@ export class Wires {
       return;
     }
     this.#carry(parcel);
-    if (!isConnected && this.#happens(duplication)) {
+    if (parcel.isRepeatable !== false && !isConnected && this.#happens(duplication)) {
       this.counts.doubled++;
       this.#carry(parcel);
     }

@@ -1,0 +1,149 @@
+/**
+ * @module Clients that read and write the same few keys and note what they asked and were told: the history that the
+ * checkers judge. They try again what real clients try again, and nothing else.
+ */
+import type { Random } from "@conclave/base";
+import { type Client, isConclaveError } from "@conclave/client";
+import type { HistoryRecorder } from "../checkers/history.ts";
+import { compareAndSwap, type KvAnswer, type KvOperation } from "../checkers/kv-operation.ts";
+import { kvAnswer, kvRequest } from "../checkers/kv-protocol.ts";
+import type { SimulatedClient, SimulatedCluster } from "./simulated-cluster.ts";
+
+/** What a workload is made of. */
+export interface KvWorkloadOptions {
+  /** The cluster. */
+  readonly cluster: SimulatedCluster;
+  /** Decides what is asked, and when. */
+  readonly random: Random;
+  /** Takes the history. */
+  readonly recorder: HistoryRecorder<KvOperation, KvAnswer>;
+  /** What every key starts with; default: `k/`. */
+  readonly prefix?: string;
+  /** How many clients there are; default: 4. */
+  readonly clients?: number;
+  /** How many keys there are; default: 4. Few keys make many meetings. */
+  readonly keys?: number;
+  /** Longest time that a client thinks between two operations, in ms; default: 400. */
+  readonly thinkMs?: number;
+  /** How long a client waits for an answer, in ms; default: 5 000. */
+  readonly timeoutMs?: number;
+}
+
+/** Whether an operation that failed may have taken effect. */
+export function fateOf(error: unknown): "unknown" | "refused" {
+  return isConclaveError(error) && !error.maybeApplied ? "refused" : "unknown";
+}
+
+/** Sends an operation as it is, once unless it provably changes nothing. */
+export async function sendKv(client: Client, operation: KvOperation, timeoutMs: number): Promise<KvAnswer> {
+  const { kv, lease } = client.raw;
+  const request = kvRequest(operation);
+  const options = { timeoutMs };
+  switch (request.kind) {
+    case "put":
+      return kvAnswer(await kv.put(request.request, options));
+    case "range":
+      return kvAnswer(await kv.range(request.request, options));
+    case "deleteRange":
+      return kvAnswer(await kv.deleteRange(request.request, options));
+    case "txn":
+      return kvAnswer(await kv.txn(request.request, options));
+    case "leaseRevoke":
+      return kvAnswer(await lease.leaseRevoke(request.request, options));
+  }
+}
+
+/** Reads and writes until it is stopped. */
+export class KvWorkload {
+  readonly #options: Required<KvWorkloadOptions>;
+  readonly #clients: readonly SimulatedClient[];
+  /** The mod revision that a client last saw of a key. */
+  readonly #seen = new Map<string, number>();
+  #values = 0;
+  #isStopped = false;
+  /** How many operations were answered. */
+  answered = 0;
+
+  constructor(options: KvWorkloadOptions) {
+    this.#options = { prefix: "k/", clients: 4, keys: 4, thinkMs: 400, timeoutMs: 5_000, ...options };
+    this.#clients = Array.from({ length: this.#options.clients }, () => options.cluster.client());
+  }
+
+  /** Lets the clients work until {@link KvWorkload.stop}; resolves when the last answer is there, or given up. */
+  async run(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => this.#work(client)));
+  }
+
+  /** Lets no more operations begin. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** One read of every key by every client. */
+  async readAll(): Promise<void> {
+    for (const client of this.#clients)
+      for (let key = 0; key < this.#options.keys; key++) await this.#send(client, { kind: "get", key: this.#key(key) });
+  }
+
+  async #work(client: SimulatedClient): Promise<void> {
+    const { random, thinkMs } = this.#options;
+    while (!this.#isStopped) {
+      await this.#send(client, this.#draw(client.name));
+      await client.time.sleep(random.fraction() * thinkMs);
+    }
+  }
+
+  async #send({ name, client }: SimulatedClient, operation: KvOperation): Promise<void> {
+    const { recorder, timeoutMs } = this.#options;
+    const answer = await recorder.record(name, {
+      operation,
+      send: () => sendKv(client, operation, timeoutMs),
+      fate: fateOf,
+    });
+    if (answer === undefined) return;
+    this.answered++;
+    const { result } = answer;
+    if (result.kind === "get") for (const item of result.items) this.#seen.set(`${name} ${item.key}`, item.modRevision);
+  }
+
+  #draw(client: string): KvOperation {
+    const { random, keys } = this.#options;
+    const key = this.#key(random.below(keys));
+    const die = random.below(100);
+    if (die < 30) return { kind: "put", key, value: this.#value() };
+    if (die < 55) return { kind: "get", key };
+    if (die < 60) return { kind: "get", key: this.#options.prefix, rangeEnd: `${this.#options.prefix}\xff` };
+    if (die < 68) return { kind: "delete", key };
+    if (die < 90) return this.#swap(client, key);
+    return this.#move(key);
+  }
+
+  /** Puts a value if the key is as this client saw it last. */
+  #swap(client: string, key: string): KvOperation {
+    return compareAndSwap({ key, modRevision: this.#seen.get(`${client} ${key}`) ?? 0, value: this.#value() });
+  }
+
+  /** Writes two keys at once if one of them is there. */
+  #move(key: string): KvOperation {
+    const { random, keys } = this.#options;
+    const other = this.#key(random.below(keys));
+    if (other === key) return { kind: "get", key };
+    return {
+      kind: "txn",
+      compare: [{ key, target: "version", result: "greater", operand: 0 }],
+      success: [
+        { kind: "delete", key },
+        { kind: "put", key: other, value: this.#value() },
+      ],
+      failure: [{ kind: "put", key, value: this.#value() }],
+    };
+  }
+
+  #key(at: number): string {
+    return `${this.#options.prefix}${at}`;
+  }
+
+  #value(): string {
+    return `v${++this.#values}`;
+  }
+}
