@@ -12,6 +12,11 @@ import type { ConfChange, ConfState, Dropped, Entry, MemberProgress, Role, Snaps
 import type { Alarms } from "./alarms.ts";
 import { Applier, type ApplierPorts } from "./applier.ts";
 import { bootstrap, type MemberState } from "./bootstrap.ts";
+import {
+  type ClusterVersionMonitor,
+  clusterVersionIntervalMs,
+  createClusterVersionMonitor,
+} from "./cluster-version.ts";
 import type { CommandKind, CommandRequest, CommandResponse } from "./commands.ts";
 import type { CompactionJob } from "./compaction-job.ts";
 import { createRequestIds, formatId, type RequestIds } from "./ids.ts";
@@ -88,6 +93,7 @@ export class Member {
   readonly #snapshotFiles: SnapshotFiles;
   readonly #link: PeerLink;
   readonly #installer: SnapshotInstaller;
+  readonly #clusterVersion: ClusterVersionMonitor;
   readonly #jobs: Timer[] = [];
   #stopped: Error | undefined;
   #failed = false;
@@ -152,6 +158,7 @@ export class Member {
     });
     this.#loop = new RaftLoop(this.#raftLoopPorts());
     this.#link = new PeerLink(this.#linkPorts());
+    this.#clusterVersion = createClusterVersionMonitor(this);
   }
 
   /**
@@ -167,18 +174,25 @@ export class Member {
     await this.#link.open(this.#state.peers);
     const { clock, scheduler } = this.ports;
     const every = (intervalMs: number, run: (stalledMs: number) => void): void => {
-      this.#jobs.push(startPeriodic({ clock, scheduler, intervalMs, run }));
+      this.endWithMember(startPeriodic({ clock, scheduler, intervalMs, run }));
     };
     every(this.settings.heartbeatIntervalMs, () => this.#tick());
     every(deadlineCheckMs, () => this.#expireRequests());
     every(readRetryMs, () => this.#barrier.askAgain());
     const leaseExpiry = new LeaseExpiry(this);
     every(LeaseExpiry.intervalMs, (stalledMs) => leaseExpiry.check(stalledMs));
-    this.#jobs.push(this.watchFeed.start());
+    every(clusterVersionIntervalMs, () => void this.#clusterVersion.check());
+    this.endWithMember(this.watchFeed.start());
     this.compaction.start();
     this.#takeUpRaft();
     await this.#leaderKnown();
     await this.#publish();
+  }
+
+  /** Has a job cancelled when the member ends. */
+  endWithMember(job: Timer): void {
+    if (this.#stopped === undefined) this.#jobs.push(job);
+    else job.cancel();
   }
 
   /** What this member is to raft. */
@@ -579,6 +593,7 @@ export class Member {
 
   #becomePrimary(): void {
     this.lessor.promote(this.ports.clock.monotonicMs(), this.settings.electionTimeoutMs);
+    void this.#clusterVersion.check();
   }
 
   async #leaderKnown(): Promise<void> {

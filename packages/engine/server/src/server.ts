@@ -16,6 +16,7 @@ import { LockDefinition } from "@conclave/protocol/v3lockpb";
 import { bindService, createRpcServer, type RpcServer, type ServiceBinding } from "@conclave/rpc";
 import { openLmdbBackend } from "@conclave/store-lmdb";
 import { nodeFileSystem, withoutSync } from "@conclave/wal";
+import { ownVersion } from "./cluster-version.ts";
 import {
   type DataPaths,
   dataPaths,
@@ -27,6 +28,7 @@ import {
 import { lockDataDir } from "./data-dir-lock.ts";
 import { createHttpEndpoints } from "./http-endpoints.ts";
 import { formatId } from "./ids.ts";
+import { LeaderGuard } from "./leader-guard.ts";
 import { type Log, silentLog } from "./log.ts";
 import { type Member, openMember } from "./member.ts";
 import { MemberError } from "./member-error.ts";
@@ -42,7 +44,6 @@ import { MaintenanceService } from "./services/maintenance-service.ts";
 import { WatchService } from "./services/watch-service.ts";
 import { grpcOverheadBytes } from "./state-machine.ts";
 import { systemClock, systemRandom, systemScheduler } from "./system-ports.ts";
-import { etcdApiVersion } from "./version.ts";
 
 /** What an embedder may give beside the configuration. */
 export interface ServerOptions {
@@ -110,7 +111,8 @@ function toMemberError(error: unknown, { listenPeerUrls }: MemberConfig, dataDir
 function open(config: MemberConfig, paths: DataPaths, log: (caller: string) => Log): Promise<Member> {
   const disk = nodeFileSystem({ clock: systemClock });
   const world = { clock: systemClock, scheduler: systemScheduler, random: systemRandom };
-  return openMember(memberSettings(config, paths), {
+  const settings = memberSettings(config, paths);
+  return openMember(settings, {
     ...world,
     fileSystem: config.unsafeNoFsync ? withoutSync(disk) : disk,
     openBackend: (path) => openLmdbBackend({ path }),
@@ -118,7 +120,7 @@ function open(config: MemberConfig, paths: DataPaths, log: (caller: string) => L
     peers: createPeerNetwork({
       ...world,
       listenUrls: config.listenPeerUrls,
-      serverVersion: etcdApiVersion,
+      serverVersion: ownVersion(settings),
       log: log("peer"),
     }),
     log: log("server/member"),
@@ -135,7 +137,9 @@ export function bindServices(
   const kv = new KvService({ member, quota, maxTxnOps: config.maxTxnOps });
   const lease = new LeaseService(member, quota);
   const queueParts = { kv, lease, watches: member.watchFeed };
-  return [
+  const guard = new LeaderGuard(member);
+  member.endWithMember(guard.start());
+  const services = [
     bindService(KVDefinition, kv),
     bindService(WatchDefinition, new WatchService(member)),
     bindService(LeaseDefinition, lease),
@@ -144,6 +148,7 @@ export function bindServices(
     bindService(ClusterDefinition, new ClusterService(member)),
     bindService(MaintenanceDefinition, new MaintenanceService(member, quotaBytes)),
   ];
+  return services.map((service) => guard.guard(service));
 }
 
 interface Surroundings {
