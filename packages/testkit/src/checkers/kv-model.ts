@@ -6,6 +6,7 @@ import {
   type KvItem,
   type KvOperation,
   type KvResult,
+  tellsOfChange,
 } from "./kv-operation.ts";
 import { type ExpectedResult, itemFits, type KvOutcome, type KvView, outcomesOf, resultFits } from "./kv-semantics.ts";
 import type { Model } from "./linearizability.ts";

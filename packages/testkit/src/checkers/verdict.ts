@@ -27,6 +27,9 @@ export class CheckFailed extends Error {
   override readonly name = "CheckFailed";
 }
 
+/** Where a part of a checker puts what it finds. */
+export type FindingSink<Rule extends string> = Pick<Findings<Rule>, "add" | "checked" | "count">;
+
 /** Collects what a checker finds. */
 export class Findings<Rule extends string> {
   readonly #violations: Violation<Rule>[] = [];
