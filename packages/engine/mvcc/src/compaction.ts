@@ -6,16 +6,14 @@
  * Two keys of the "meta" bucket, one written before the pass and one after it, tell after a crash whether it
  * was cut short; then it starts again.
  */
-import { type BackendEntry, binaryString, utf8 } from "@conclave/base";
+import { type BackendEntry, binaryString } from "@conclave/base";
+import { notedCompactRevision, readCompactionMarks, writeCompactionMark } from "./compaction-marks.ts";
 import { type CompactionHashes, KvHasher } from "./hash-kv.ts";
 import { type KeyHistory, survivesCompaction } from "./key-history.ts";
 import { decodeKey } from "./key-value.ts";
 import { MvccError } from "./mvcc-error.ts";
 import { revisionKey, revisionMain, revisionSub } from "./revision.ts";
 import type { StoreState } from "./store-state.ts";
-
-const scheduledKey = utf8("scheduledCompactRev");
-const finishedKey = utf8("finishedCompactRev");
 
 /** The pass under way. */
 interface Pass {
@@ -40,13 +38,13 @@ export class Compaction {
   /** Takes over the compact revision that the store has noted, and forgets the pass under way. */
   restore(): void {
     this.#pass = undefined;
-    this.#state.compactRevision = Math.max(this.#scheduled, readMark(this.#state, finishedKey));
+    this.#state.compactRevision = notedCompactRevision(this.#state.backend);
   }
 
   /** Takes up a pass that was cut short. The index must be whole. */
   resume(): void {
-    const scheduled = this.#scheduled;
-    if (scheduled > readMark(this.#state, finishedKey)) this.#begin(scheduled, undefined);
+    const { scheduled, finished } = readCompactionMarks(this.#state.backend);
+    if (scheduled > finished) this.#begin(scheduled, undefined);
   }
 
   /**
@@ -61,7 +59,7 @@ export class Compaction {
     if (revision > state.currentRevision) throw new MvccError("FUTURE_REVISION");
     const hasher = this.#pass === undefined ? this.#hasherFor(revision) : undefined;
     state.compactRevision = revision;
-    state.backend.put("meta", scheduledKey, revisionKey(revision, 0));
+    writeCompactionMark(state.backend, "scheduled", revision);
     this.#begin(revision, hasher);
   }
 
@@ -79,11 +77,6 @@ export class Compaction {
     if (next === undefined) this.#finish(pass);
     else pass.next = next;
     return next !== undefined;
-  }
-
-  /** The revision that the store has noted as the one of the last compaction; -1 if there was none. */
-  get #scheduled(): number {
-    return readMark(this.#state, scheduledKey);
   }
 
   #begin(revision: number, hasher: KvHasher | undefined): void {
@@ -111,7 +104,7 @@ export class Compaction {
   }
 
   #finish(pass: Pass): void {
-    this.#state.backend.put("meta", finishedKey, revisionKey(pass.revision, 0));
+    writeCompactionMark(this.#state.backend, "finished", pass.revision);
     if (pass.hasher !== undefined) this.#hashes.add(pass.hasher.result);
     this.#pass = undefined;
   }
@@ -130,10 +123,4 @@ export class Compaction {
       keepsNothing: !index.some(remains),
     });
   }
-}
-
-/** The revision that a key of the "meta" bucket notes; -1 if there is none. */
-function readMark(state: StoreState, key: Uint8Array): number {
-  const mark = state.backend.get("meta", key);
-  return mark === undefined ? -1 : revisionMain(mark);
 }

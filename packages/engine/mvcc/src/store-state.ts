@@ -1,6 +1,7 @@
 import { type Backend, invariant } from "@conclave/base";
 import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
 import type { KeyValue } from "@conclave/protocol/mvccpb";
+import { notedCompactRevision } from "./compaction-marks.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { decodeKeyValue } from "./key-value.ts";
 import { MvccError } from "./mvcc-error.ts";
@@ -17,18 +18,31 @@ export interface StoreState {
   compactRevision: number;
 }
 
-/** The stored pair of a live revision. */
+/**
+ * The stored pair of a live revision.
+ *
+ * @throws {@link MvccError} `COMPACTED` if it has gone with a replacement of the backend's content
+ */
 export function readKeyValue(state: StoreState, revision: Revision): KeyValue {
-  const bytes = state.backend.get("key", revisionKey(revision.main, revision.sub));
-  invariant(bytes !== undefined, "the backend holds what the index names", revision.main, revision.sub);
-  return decodeKeyValue(bytes);
+  const pair = findKeyValue(state, revision);
+  if (pair === undefined) throw new MvccError("COMPACTED");
+  return pair;
+}
+
+/** The backend holds what the index names, unless its content was replaced and the index is not yet reloaded. */
+function findKeyValue({ backend }: StoreState, { main, sub }: Revision): KeyValue | undefined {
+  const bytes = backend.get("key", revisionKey(main, sub));
+  if (bytes !== undefined) return decodeKeyValue(bytes);
+  const compactRevision = notedCompactRevision(backend);
+  invariant(main < compactRevision, "what the index names is stored or compacted", main, sub, compactRevision);
+  return undefined;
 }
 
 /** The pair of a key at a revision; undefined if it did not exist then or the revision has been compacted. */
 export function valueAt(state: StoreState, key: string, main: number): KeyValue | undefined {
   if (main < state.compactRevision) return undefined;
   const revision = state.index.get(key)?.liveAt(main);
-  return revision === undefined ? undefined : readKeyValue(state, revision);
+  return revision === undefined ? undefined : findKeyValue(state, revision);
 }
 
 /**

@@ -490,7 +490,10 @@ describe("reload()", () => {
     ahead.put(put("key 4999", "new"));
     ahead.compact(ahead.currentRevision);
     while (ahead.compactStep());
+    const behind = store.rangeSlices(all());
+    behind.next();
     const steps = await replaceContent();
+    expect(() => drain(behind)).toThrow(expectCode("COMPACTED"));
     steps.next();
     expect(() => drain(reading)).toThrow(expectCode("COMPACTED"));
     while (steps.next().done !== true);

@@ -114,8 +114,7 @@ export interface MvccStore {
    * a read in slices that began before goes on after it, or ends as `COMPACTED`. A compaction that was cut short is
    * taken up by the next {@link MvccStore.compactStep}.
    *
-   * The first slice is to follow the replacement at once. Until the last one, which alone moves the current revision,
-   * nothing may be written and no read begun.
+   * Until the last slice, which alone moves the current revision, nothing may be written and no read begun.
    */
   reload(): Generator<void, void>;
 

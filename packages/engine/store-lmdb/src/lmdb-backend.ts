@@ -231,6 +231,7 @@ class LmdbBackend implements Backend {
     } finally {
       this.#replaced = undefined;
       this.#replacement = undefined;
+      replacement.release();
       replaced.close();
       this.#environment.root.resetReadTxn();
       this.#size = undefined;

@@ -49,7 +49,11 @@ export class Replacement {
     if (this.#failure !== undefined) return;
     this.#failure = { error };
     this.#resolveStopped(undefined);
-    // The source may be waiting for ever, and has nothing to say any more.
+  }
+
+  /** Lets go of the entries, of which it may not have read all. */
+  release(): void {
+    // They may be waiting for ever, and have nothing to say any more.
     this.#entries.return?.().catch(() => {});
   }
 
