@@ -1,4 +1,5 @@
 /** @module Do all members hold the same? At the same revision, with the same compaction behind them, HashKV is equal. */
+import { groupedBy } from "./grouped-by.ts";
 import { sameItem } from "./kv-events.ts";
 import type { KvItem } from "./kv-operation.ts";
 import { itemText } from "./kv-text.ts";
@@ -41,9 +42,7 @@ export function checkHashAgreement(
 ): Verdict<HashRule> {
   const findings = new Findings<HashRule>();
   const members = options.members ?? [...new Set(samples.map(({ member }) => member))];
-  const groups = [
-    ...Map.groupBy(samples, ({ revision, compactRevision }) => `${revision} ${compactRevision}`).values(),
-  ];
+  const groups = [...groupedBy(samples, ({ revision, compactRevision }) => `${revision} ${compactRevision}`).values()];
   for (const group of groups) checkGroup(group, findings);
   checkCoverage(groups, members, findings);
   return findings.verdict();

@@ -37,7 +37,7 @@ export type LeaseRecord =
   /** A client was told that it has ended: by a revoke, or by a renewal or a look that found none. */
   | { readonly kind: "ended"; readonly lease: string; readonly answeredMs: number; readonly revision: number };
 
-/** What {@link checkLeases} looks at. */
+/** What {@link checkLeases} looks at. No id of a lease may be granted twice in it. */
 export interface LeaseInput extends TimelineStart {
   /** In the order in which the answers came. */
   readonly records: readonly LeaseRecord[];

@@ -11,6 +11,7 @@
  * Histories of parts that do not touch each other are linearizable if each part is (Herlihy and Wing 1990, locality),
  * so they are checked one by one: a search of 200 operations ends soon where one of 10 000 would not.
  */
+import { groupedBy } from "./grouped-by.ts";
 import type { HistoryOperation } from "./history.ts";
 import { LinearizationSearch } from "./linearization-search.ts";
 
@@ -95,15 +96,4 @@ export function checkLinearizability<State, Operation, Answer>(
     if (outcome.kind === "violated") return { kind: "violated", violation: { part, ...outcome.explanation }, states };
   }
   return { kind: "ok", checked: operations.length, states };
-}
-
-function groupedBy<T>(items: readonly T[], partOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const part = partOf(item);
-    const group = groups.get(part);
-    if (group === undefined) groups.set(part, [item]);
-    else group.push(item);
-  }
-  return groups;
 }
