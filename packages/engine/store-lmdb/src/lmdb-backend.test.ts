@@ -200,14 +200,19 @@ describe("openLmdbBackend()", () => {
     expect(backend.size().inUseBytes).toBeLessThan(10_000 * 300 * 1.2);
   });
 
-  it("fails all commits once the disk has refused one, and keeps what was durable before", async () => {
-    const script = new URL("./testing/refused-commit.ts", import.meta.url).pathname;
+  /** Runs a script of `testing` on the directory with files of at most 1 MiB: the disk is full. */
+  async function runOnFullDisk(name: string): Promise<unknown> {
+    const script = new URL(`./testing/${name}`, import.meta.url).pathname;
     const node = [process.execPath, "--import", "tsx", "--conditions=@conclave/source", script, directory.path];
     // Files may have 2 048 blocks of 512 bytes; ignoring the signal leaves the error.
     const limited = `trap "" XFSZ; ulimit -f 2048; exec ${node.map((word) => `'${word}'`).join(" ")}`;
     const { stdout, stderr } = await run("sh", ["-c", limited]);
     expect(stderr).toBe("");
-    expect(JSON.parse(stdout)).toEqual({
+    return JSON.parse(stdout);
+  }
+
+  it("fails all commits once the disk has refused one, and keeps what was durable before", async () => {
+    expect(await runOnFullDisk("refused-commit.ts")).toEqual({
       first: "done",
       large: "DISK",
       small: "DISK",
@@ -216,6 +221,13 @@ describe("openLmdbBackend()", () => {
     });
     const backend = await directory.open();
     expect([...backend.scan("key")].map(([key]) => utf8Text(key))).toEqual(["first"]);
+  }, 30_000);
+
+  it("has no applied index after a replacement that the disk has refused, and fails all commits", async () => {
+    expect(await runOnFullDisk("refused-replacement.ts")).toEqual({ first: "done", replaced: "DISK", small: "DISK" });
+    const backend = await directory.open();
+    expect(backend.get("meta", utf8("consistent_index"))).toBeUndefined();
+    expect(backend.get("key", utf8("first"))).toBeUndefined();
   }, 30_000);
 
   it("grows beyond the address space that was reserved for it", async () => {
