@@ -127,12 +127,16 @@ export interface ClusterProcesses extends AsyncDisposable {
   addMember(options?: AddMemberOptions): Promise<ClusterMember>;
   /** Takes a member out of the cluster, kills it if it does not stop by itself, and forgets it. */
   removeMember(member: ClusterMember): Promise<void>;
+  /** Kills a member and forgets it without a word to the cluster: it is lost for ever. */
+  forgetMember(member: ClusterMember): Promise<void>;
   /** Takes a member out of the cluster, removes its data and lets it in again under the same name and addresses. */
   replaceMember(member: ClusterMember): Promise<void>;
 }
 
 const pollMs = 50;
-const statusTimeoutMs = 1_000;
+const statusTimeoutMs = 5_000;
+/** A member that says nothing for so long says nothing of who leads. */
+const viewTimeoutMs = 1_000;
 const leaderTimeoutMs = 30_000;
 /** A change of members is refused while the leader does not see most of them; so long is it tried again. */
 const changeTimeoutMs = 20_000;
@@ -261,8 +265,13 @@ class Cluster implements ClusterProcesses {
   async removeMember(member: ClusterMember): Promise<void> {
     const own = this.#own(member);
     await this.#takeOut(own);
-    this.#members = this.#members.filter((each) => each !== own);
     await Promise.race([own.ended(), sleep(stopTimeoutMs)]);
+    await this.forgetMember(own);
+  }
+
+  async forgetMember(member: ClusterMember): Promise<void> {
+    const own = this.#own(member);
+    this.#members = this.#members.filter((each) => each !== own);
     await own[Symbol.asyncDispose]();
   }
 
@@ -336,9 +345,15 @@ class Cluster implements ClusterProcesses {
 
   async #views(members: readonly ClusterMember[]): Promise<readonly View[]> {
     const views = await Promise.all(
-      members.map(async (member) => ({ member, status: await member.status().catch(() => undefined) })),
+      members
+        .filter(({ exit }) => exit === undefined)
+        .map(async (member) => ({ member, status: await this.#viewOf(member) })),
     );
     return views.flatMap(({ member, status }) => (status === undefined ? [] : [{ member, status }]));
+  }
+
+  #viewOf({ endpoint }: ClusterMember): Promise<MemberStatus | undefined> {
+    return this.#admin.maintenance.status({ endpoint, timeoutMs: viewTimeoutMs }).catch(() => undefined);
   }
 
   #own(member: ClusterMember): ProcessMember {
