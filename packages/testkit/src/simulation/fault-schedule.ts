@@ -3,6 +3,7 @@
  * full or fail; clocks drift and jump; members come and go. The seed decides what, whom it hits, when and for how long.
  */
 import type { Random } from "@conclave/base";
+import { MemberError } from "@conclave/server";
 import type { Tear } from "../simulated-file.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
@@ -156,10 +157,20 @@ export class FaultSchedule {
         throw new Error(`${machine.name} is ${machine.state} after ${repairMs} ms`, { cause: failure });
       machine.disk.limitFreeBytes(Number.POSITIVE_INFINITY);
       if (machine.state === "down" || machine.state === "failed")
-        await this.#cluster.restart(machine.name).catch((error: unknown) => {
+        await this.#revive(machine).catch((error: unknown) => {
           failure = error;
         });
       await this.#cluster.sleep(200);
+    }
+  }
+
+  /** Starts a member; one that never came into the cluster it was told of joins the one that there is. */
+  async #revive({ name }: SimulatedMachine): Promise<void> {
+    try {
+      await this.#cluster.restart(name);
+    } catch (error) {
+      if (!(error instanceof MemberError) || error.code !== "JOIN") throw error;
+      await this.#cluster.rejoin(name);
     }
   }
 

@@ -27,6 +27,8 @@ export interface KvWorkloadOptions {
   readonly thinkMs?: number;
   /** How long a client waits for an answer, in ms; default: 5 000. */
   readonly timeoutMs?: number;
+  /** Up to which revision nobody needs the past any more, so that it may be compacted; default: it never is. */
+  readonly compactTo?: () => number;
 }
 
 /** Whether an operation that failed may have taken effect. */
@@ -60,12 +62,21 @@ export class KvWorkload {
   /** The mod revision that a client last saw of a key. */
   readonly #seen = new Map<string, number>();
   #values = 0;
+  #lastRevision = 0;
   #isStopped = false;
   /** How many operations were answered. */
   answered = 0;
 
   constructor(options: KvWorkloadOptions) {
-    this.#options = { prefix: "k/", clients: 4, keys: 4, thinkMs: 400, timeoutMs: 5_000, ...options };
+    this.#options = {
+      prefix: "k/",
+      clients: 4,
+      keys: 4,
+      thinkMs: 400,
+      timeoutMs: 5_000,
+      compactTo: () => 0,
+      ...options,
+    };
     this.#clients = Array.from({ length: this.#options.clients }, () => options.cluster.client());
   }
 
@@ -88,22 +99,38 @@ export class KvWorkload {
   async #work(client: SimulatedClient): Promise<void> {
     const { random, thinkMs } = this.#options;
     while (!this.#isStopped) {
+      if (random.below(100) === 0) await this.#compact(client);
       await this.#send(client, this.#draw(client.name));
       await client.time.sleep(random.fraction() * thinkMs);
     }
   }
 
-  async #send({ name, client }: SimulatedClient, operation: KvOperation): Promise<void> {
+  async #compact({ client }: SimulatedClient): Promise<void> {
+    const revision = this.#options.random.below(Math.min(this.#options.compactTo(), this.#lastRevision) + 1);
+    // Another client may have compacted as far; like any call, it may also fail.
+    if (revision > 1) await client.compact(revision, { timeoutMs: 2_000 }).catch(() => {});
+  }
+
+  /** Writes once more, so that there is something new to be seen. @returns its revision; undefined if it failed */
+  async writeOnce(): Promise<number | undefined> {
+    const [client] = this.#clients;
+    if (client === undefined) return undefined;
+    return (await this.#send(client, { kind: "put", key: this.#key(0), value: this.#value() }))?.revision;
+  }
+
+  async #send({ name, client }: SimulatedClient, operation: KvOperation): Promise<KvAnswer | undefined> {
     const { recorder, timeoutMs } = this.#options;
     const answer = await recorder.record(name, {
       operation,
       send: () => sendKv(client, operation, timeoutMs),
       fate: fateOf,
     });
-    if (answer === undefined) return;
+    if (answer === undefined) return undefined;
     this.answered++;
+    this.#lastRevision = Math.max(this.#lastRevision, answer.revision);
     const { result } = answer;
     if (result.kind === "get") for (const item of result.items) this.#seen.set(`${name} ${item.key}`, item.modRevision);
+    return answer;
   }
 
   #draw(client: string): KvOperation {

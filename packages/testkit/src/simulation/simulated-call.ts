@@ -53,8 +53,8 @@ export class SimulatedCall {
   readonly #host: string;
   /** The member's half; undefined until the call has arrived. */
   #server: { readonly frontEnd: FrontEnd; readonly receiver: StreamReceiver; stream: ServerHalf } | undefined;
-  /** False once it is certain that the member will never hear of the call. */
-  #isEstablished = true;
+  /** What was lost is never made good, so that nothing after it may arrive either; the ends find out one by one. */
+  #isBroken = false;
   #isOver = false;
 
   constructor(world: CallWorld, target: CallTarget, sink: CallSink) {
@@ -104,6 +104,7 @@ export class SimulatedCall {
       isConnected: true,
       deliver: () => {
         const frontEnd = this.#world.frontEnds.find(this.#target.endpoint);
+        if (this.#isBroken) return;
         if (frontEnd === undefined) this.#unserved();
         else frontEnd.time.deliver(deliver);
       },
@@ -114,8 +115,16 @@ export class SimulatedCall {
   /** Sends to the client. */
   #down(deliver: () => void): void {
     const { wires, machine } = this.#world;
-    const onLost = () => this.#break();
-    wires.send({ from: this.#host, to: machine.name, isConnected: true, deliver: machine.time.bind(deliver), onLost });
+    const arrive = machine.time.bind(deliver);
+    wires.send({
+      from: this.#host,
+      to: machine.name,
+      isConnected: true,
+      deliver: () => {
+        if (!this.#isBroken) arrive();
+      },
+      onLost: () => this.#break(),
+    });
   }
 
   #arrive(): void {
@@ -147,7 +156,7 @@ export class SimulatedCall {
   #unconnected(): void {
     const { machine, random } = this.#world;
     const sent = random.fraction() < 0.5;
-    this.#isEstablished = false;
+    this.#isBroken = true;
     machine.time.after(sent ? keepAliveMs : connectTimeoutMs, () => this.#end(unavailable("no connection", { sent })));
   }
 
@@ -155,7 +164,8 @@ export class SimulatedCall {
   #break(): void {
     const { machine } = this.#world;
     const server = this.#server;
-    if (!this.#isEstablished) return;
+    if (this.#isBroken) return;
+    this.#isBroken = true;
     server?.frontEnd.time.after(keepAliveMs, () => this.#closeServer());
     machine.time.after(this.#world.random.fraction() * keepAliveMs, () =>
       this.#end(unavailable("the connection was lost", { sent: true })),

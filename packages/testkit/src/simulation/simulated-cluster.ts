@@ -4,7 +4,7 @@
  * everything: the same seed gives the same run, byte for byte.
  */
 import type { Random } from "@conclave/base";
-import { type Client, type ClientOptions, createClient } from "@conclave/client";
+import { type Client, type ClientOptions, type ClientTransport, createClient } from "@conclave/client";
 import type { LogFields, MemberSettings } from "@conclave/server";
 import { seededRandom } from "../seeded-random.ts";
 import type { DiskCall } from "../simulated-disk.ts";
@@ -44,6 +44,8 @@ export interface SimulatedClient {
   readonly time: MachineTime;
   /** The client. */
   readonly client: Client;
+  /** What it speaks through, for those who want to see every frame. */
+  readonly transport: ClientTransport;
 }
 
 /** A member that stopped by itself. */
@@ -313,15 +315,16 @@ export class SimulatedCluster {
     const time = this.#newTime(name);
     const random = this.#newRandom();
     const { wires } = this;
+    const transport = simulatedTransport({ wires, frontEnds: this.#frontEnds, machine: { name, time }, random });
     const client = createClient({
       endpoints: [...this.#machines.values()].map(({ endpoint }) => endpoint),
       ...options,
       clock: time,
       scheduler: time,
       random,
-      transport: simulatedTransport({ wires, frontEnds: this.#frontEnds, machine: { name, time }, random }),
+      transport,
     });
-    return { name, time, client };
+    return { name, time, client, transport };
   }
 
   #adminClient(): Client {

@@ -144,7 +144,8 @@ export class Wires {
     const isConnected = parcel.isConnected === true;
     if (this.#happens(isConnected ? breaking : loss)) {
       this.counts.lost++;
-      this.#time.after(this.#delayMs(parcel), () => parcel.onLost?.("lost"));
+      // Of a connection nothing arrives after what was lost: its loss shows when it would have arrived.
+      this.#time.after(this.#arrivalMs(parcel) - this.nowMs, () => parcel.onLost?.("lost"));
       return;
     }
     this.#carry(parcel);

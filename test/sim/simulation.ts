@@ -1,0 +1,249 @@
+/**
+ * @module One run of the simulation: a cluster, clients that read, write, lock and watch, everything that can go wrong,
+ * and in the end the checkers. The seed decides all of it.
+ */
+import type { Random } from "@conclave/base";
+import type { Member } from "@conclave/server";
+import {
+  checkKvLinearizability,
+  checkKvOrder,
+  checkWatch,
+  type FaultKind,
+  FaultSchedule,
+  HistoryRecorder,
+  type KvAnswer,
+  type KvOperation,
+  KvWorkload,
+  linearizabilityText,
+  OwnershipWorkload,
+  operationsOf,
+  RecordingWatcher,
+  SafetyObserver,
+  SimulatedCluster,
+  seededRandom,
+  type Verdict,
+  watchSubject,
+} from "@conclave/testkit";
+
+/** What to run. */
+export interface SimulationOptions {
+  /** Decides everything. */
+  readonly seed: number;
+  /** How long things go wrong, in seconds of the simulation. */
+  readonly seconds: number;
+}
+
+/** How a run ended. */
+export interface SimulationReport {
+  readonly seed: number;
+  /** Time that passed in the simulation. */
+  readonly virtualMs: number;
+  /** Operations of the clients that were answered. */
+  readonly operations: number;
+  /** How often each kind of fault happened. */
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  /** Stands for everything that happened. */
+  readonly traceHash: string;
+  /** What must not be, in words; empty if all is well. */
+  readonly violations: readonly string[];
+  /** The last things that happened, if all is not well. */
+  readonly trace: readonly string[];
+}
+
+/** How often the members are looked at. */
+const sampleMs = 25;
+/** Longest time that a repaired cluster takes to agree, and its watchers to hear of it. */
+const convergenceMs = 60_000;
+
+/** Runs one seed. */
+export async function runSimulation(options: SimulationOptions): Promise<SimulationReport> {
+  return await new Simulation(options).run();
+}
+
+/** Either clients write keys only, so that every revision can be accounted for, or they take locks and leases too. */
+type Load = "keys" | "locks";
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #load: Load;
+  readonly #cluster: SimulatedCluster;
+  readonly #safety = new SafetyObserver();
+  readonly #recorder: HistoryRecorder<KvOperation, KvAnswer>;
+  readonly #violations: string[] = [];
+  readonly #kv: KvWorkload;
+  readonly #ownership: OwnershipWorkload;
+  readonly #watchers: readonly RecordingWatcher[];
+  readonly #faults: FaultSchedule;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    const random = seededRandom(options.seed);
+    const draw = () => seededRandom(random.below(2 ** 31));
+    const pick = <T>(...choices: readonly T[]): T => choices[random.below(choices.length)] as T;
+    this.#load = pick("keys", "locks");
+    const [snapshotCount, snapshotCatchUpEntries] = pick([20, 5], [100, 50], [10_000, 5_000]);
+    this.#cluster = new SimulatedCluster({
+      seed: options.seed,
+      members: pick(3, 3, 3, 5, 1),
+      settings: { snapshotCount, snapshotCatchUpEntries, walSegmentBytes: 64 * 1024 },
+      network: { interruption: 0.2, onSend: (message) => this.#watching(() => this.#safety.onMessage(message)) },
+    });
+    const cluster = this.#cluster;
+    this.#recorder = new HistoryRecorder(cluster.time);
+    this.#watchers = this.#load === "keys" ? [draw(), draw()].map((each) => this.#watcher(each)) : [];
+    const compactTo = () => Math.min(...this.#watchers.map(({ cursor }) => cursor));
+    this.#kv = new KvWorkload({ cluster, random: draw(), recorder: this.#recorder, compactTo });
+    const [contenders, keepers] = this.#load === "locks" ? [3, 2] : [0, 0];
+    const onViolation = (message: string) => void this.#violations.push(message);
+    this.#ownership = new OwnershipWorkload({ cluster, random: draw(), contenders, keepers, onViolation });
+    this.#faults = new FaultSchedule({ cluster, random: draw() });
+  }
+
+  async run(): Promise<SimulationReport> {
+    const cluster = this.#cluster;
+    try {
+      await cluster.run(() => this.#scenario(), (this.#options.seconds + 900) * 1000);
+    } catch (error) {
+      this.#violations.push(errorText(error));
+    }
+    this.#judge();
+    return {
+      seed: this.#options.seed,
+      virtualMs: cluster.time.monotonicMs(),
+      operations: this.#kv.answered + this.#ownership.fencedWrites + this.#ownership.keptLooks,
+      faults: this.#faults.counts,
+      traceHash: cluster.trace.hash,
+      violations: this.#violations,
+      trace: this.#violations.length > 0 ? cluster.trace.tail : [],
+    };
+  }
+
+  async #scenario(): Promise<void> {
+    const cluster = this.#cluster;
+    await cluster.start();
+    this.#sample();
+    const work = [this.#kv.run(), this.#ownership.run(), this.#faults.run()];
+    const watches = this.#watchers.map((watcher) => watcher.run());
+    await cluster.sleep(this.#options.seconds * 1000);
+    await this.#faults.repair();
+    this.#kv.stop();
+    this.#ownership.stop();
+    await Promise.all(work);
+    await cluster.waitForLeader(convergenceMs);
+    await this.#kv.readAll();
+    await this.#catchUp();
+    await this.#converge();
+    for (const watcher of this.#watchers) watcher.stop();
+    await Promise.all(watches);
+  }
+
+  #watcher(random: Random): RecordingWatcher {
+    const { transport, time } = this.#cluster.client();
+    const endpoints = () => [...this.#cluster.machines.values()].map(({ endpoint }) => endpoint);
+    return new RecordingWatcher({ transport, time, random, endpoints });
+  }
+
+  /** Looks at the state of every member now and then. */
+  #sample(): void {
+    for (const { member, state } of this.#cluster.machines.values()) {
+      // While a snapshot is being installed the state is neither the old nor the new one.
+      if (member === undefined || state !== "running" || member.readable({ serializable: true }) !== undefined)
+        continue;
+      const observed = { id: member.id, applied: member.raftStatus.applied, revision: member.store.currentRevision };
+      this.#watching(() => this.#safety.onState(observed));
+    }
+    this.#cluster.time.after(sampleMs, () => this.#sample());
+  }
+
+  #watching(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#violations.push(`at ${this.#cluster.time.monotonicMs()} ms: ${(error as Error).message}`);
+    }
+  }
+
+  /** Waits until every watcher has heard of a last write. */
+  async #catchUp(): Promise<void> {
+    if (this.#watchers.length === 0) return;
+    const revision = await this.#kv.writeOnce();
+    if (revision === undefined) this.#violations.push("a repaired cluster takes no write");
+    else if (!(await this.#comesTrue(() => this.#watchers.every(({ cursor }) => cursor >= revision))))
+      this.#violations.push(
+        `a watcher does not hear of revision ${revision}: ${this.#watchers.map((each) => each.cursor)}`,
+      );
+  }
+
+  /** Waits until all members have applied the same, and compares what they have come to. */
+  async #converge(): Promise<void> {
+    const applied = () => this.#membersInForce().map((member) => member?.raftStatus.applied);
+    const areEven = () => applied().length > 0 && !applied().includes(undefined) && new Set(applied()).size === 1;
+    if (!(await this.#comesTrue(areEven))) {
+      this.#violations.push(`the members do not come together: they have applied ${applied()}`);
+      return;
+    }
+    const hashes = this.#membersInForce().map((member) => (member === undefined ? 0 : hashOf(member)));
+    if (new Set(hashes).size > 1) this.#violations.push(`the members have come to different states: ${hashes}`);
+  }
+
+  async #comesTrue(condition: () => boolean): Promise<boolean> {
+    const endMs = this.#cluster.time.monotonicMs() + convergenceMs;
+    while (!condition()) {
+      if (this.#cluster.time.monotonicMs() > endMs) return false;
+      await this.#cluster.sleep(100);
+    }
+    return true;
+  }
+
+  /** The running members of the cluster as its leader knows it; undefined for one that does not run. */
+  #membersInForce(): readonly (Member | undefined)[] {
+    const leader = this.#cluster.leader();
+    const membership = leader === undefined ? undefined : this.#cluster.machine(leader).member?.membership;
+    const machines = [...this.#cluster.machines.values()];
+    return (membership?.members() ?? [])
+      .filter(({ name }) => name !== "")
+      .map(({ id }) => machines.find(({ member }) => member?.id === id)?.member);
+  }
+
+  #judge(): void {
+    for (const { machine, error } of this.#cluster.failures)
+      if (!isDiskFailure(error)) this.#violations.push(`${machine} failed: ${errorText(error)}`);
+    if (this.#violations.length > 0) return;
+    const operations = operationsOf(this.#recorder.events);
+    if (this.#load === "locks") {
+      const verdict = checkKvLinearizability(operations);
+      if (verdict.kind !== "ok") this.#violations.push(linearizabilityText(verdict));
+      return;
+    }
+    const [history = []] = this.#watchers.map(({ events }) => events);
+    this.#take("the order of all operations", checkKvOrder({ operations, events: history }).verdict);
+    for (const { records } of this.#watchers) {
+      // How far values before are compacted is not known to a client: those that miss are taken for compacted.
+      const compactRevision = Number.POSITIVE_INFINITY;
+      this.#take("a watch", checkWatch({ request: watchSubject, records, history, compactRevision }));
+    }
+  }
+
+  #take(what: string, verdict: Verdict): void {
+    if (verdict.kind === "violated")
+      for (const { rule, message } of verdict.violations) this.#violations.push(`${what} breaks '${rule}': ${message}`);
+  }
+}
+
+function hashOf({ store }: Member): number {
+  const slices = store.hashKv(0);
+  for (;;) {
+    const step = slices.next();
+    if (step.done === true) return step.value.hash;
+  }
+}
+
+/** A disk that a fault has filled or broken stops its member, as it should. */
+function isDiskFailure(error: unknown): boolean {
+  return error instanceof Error && error.name === "WalError" && "code" in error && error.code === "DISK";
+}
+
+function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return `${error.stack ?? error.message}${error.cause === undefined ? "" : `\ncaused by ${errorText(error.cause)}`}`;
+}
