@@ -1,17 +1,20 @@
 /** @module Databases go both ways: what etcd writes is read here, and what is written here etcd checks, restores and serves. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { appendFile, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Bucket, binaryString, binaryStringBytes } from "@conclave/base";
+import { type Bucket, binaryString, binaryStringBytes, crc32c, emptyBytes } from "@conclave/base";
 import { KeyValue } from "@conclave/protocol/mvccpb";
+import { Snapshot } from "@conclave/protocol/raftpb";
+import { snapshot as SnapshotFile } from "@conclave/protocol/snappb";
 import {
   type DatabaseSource,
   type DatabaseStatus,
   databaseHash,
   readDatabase,
+  storeTree,
   writeDatabase,
 } from "@conclave/snapshot";
 import {
@@ -129,6 +132,16 @@ async function hashKv(etcdctl: string, url: string): Promise<unknown> {
   return HashKV.hash;
 }
 
+/** Puts a tree made here into the raft snapshot of a member that was restored, in place of the one that is there. */
+async function putStoreTree(dataDir: string): Promise<void> {
+  const path = join(dataDir, "member", "snap", "0000000000000001-0000000000000001.snap");
+  const { metadata } = Snapshot.decode(SnapshotFile.decode(await readFile(path)).data ?? emptyBytes);
+  const [id = 0n] = metadata?.confState?.voters ?? [];
+  const member = { id, peerUrls: ["http://localhost:2380"], name: "", clientUrls: [], isLearner: false };
+  const data = Snapshot.encode({ metadata, data: storeTree([member], [12n], "3.4.0") }).finish();
+  await writeFile(path, SnapshotFile.encode({ crc: crc32c(data), data }).finish());
+}
+
 /** A database written here, as a snapshot stream would be saved: with a checksum behind it. */
 async function save(content: Content, path: string): Promise<number> {
   await writeFile(path, "");
@@ -191,13 +204,14 @@ describe.each<EtcdVersion>(["3.4", "3.5"])("databases of etcd %s", (version) => 
       expect(status).toEqual({ ...(await hashOf(theirs)), sizeBytes });
     });
 
-    it("are restored and served by etcd when they were written here, with the same HashKV", async () => {
+    it("are restored and served by etcd, with the same HashKV, when they and the tree of members were written here", async () => {
       const ours = join(directory, "ours.db");
       await save(await contentOf(theirs), ours);
       const dataDir = join(directory, "restored");
       await run(snapshotTool, ["snapshot", "restore", ours, `--data-dir=${dataDir}`], {
         env: { ...process.env, ETCDCTL_API: "3" },
       });
+      await putStoreTree(dataDir);
       const [clientPort, peerPort] = await freePorts(2);
       const [url, peerUrl] = [`http://127.0.0.1:${clientPort}`, `http://127.0.0.1:${peerPort}`];
       const args = memberFlags({ name: "default", dataDir, clientUrl: url, peerUrl });
@@ -206,6 +220,9 @@ describe.each<EtcdVersion>(["3.4", "3.5"])("databases of etcd %s", (version) => 
         expect(await servedKeys(etcdctl, url)).toEqual(await servedKeys(etcdctl, etcd.url));
         expect(await hashKv(etcdctl, url)).toBe(await hashKv(etcdctl, etcd.url));
         await post(url, "kv/put", { key: base64("after"), value: base64("1") });
+        expect(await post(url, "cluster/member/list", {})).toMatchObject({
+          members: [{ name: "default", peerURLs: ["http://localhost:2380"], clientURLs: [url] }],
+        });
         expect(await servedKeys(etcdctl, url)).toContainEqual(expect.stringMatching(/^after /));
       } finally {
         await restored.kill();
