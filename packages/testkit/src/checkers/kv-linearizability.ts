@@ -22,8 +22,8 @@ export type KvLinearizabilityVerdict = LinearizabilityVerdict<KvOperation, KvAns
  * Checks that a history of a key-value store that began empty is linearizable.
  *
  * Keys that no operation touches together are checked apart from each other. Serializable reads and reads at an older
- * revision are left to {@link checkKvOrder}. A lease that keys were put with may end at any time after that: whether it
- * was allowed to is for {@link checkLeases} to say.
+ * revision are left to {@link checkKvOrder}. A lease that keys were put with may end at any time after that, and then
+ * takes no more: whether it was allowed to is for {@link checkLeases} to say. No id of a lease may be granted twice.
  *
  * @param operations - as {@link operationsOf} gives them
  */

@@ -17,6 +17,8 @@ export interface KvState {
   readonly revision: number;
   /** The live keys; revisions of writes whose answer never came are 0 until a read tells them. */
   readonly items: ReadonlyMap<string, KvItem>;
+  /** The leases that have ended: nothing can be attached to them any more. */
+  readonly ended: ReadonlySet<string>;
 }
 
 /**
@@ -24,29 +26,38 @@ export interface KvState {
  * with each write. Reads at an older revision are not checked, as the model keeps no history.
  */
 export const kvModel: Model<KvState, KvOperation, KvAnswer> = {
-  init: { revision: 0, items: new Map() },
+  init: { revision: 0, items: new Map(), ended: new Set() },
 
   step(state, operation, answer) {
     const outcomes = outcomesOf(viewOf(state.items), operation, answer?.revision ?? 0);
-    if (answer === undefined) return outcomes.map(({ events }) => ({ ...state, items: changed(state.items, events) }));
+    const ended = operation.kind === "revoke" ? new Set([...state.ended, operation.lease]) : state.ended;
     return outcomes
-      .filter((outcome) => answerFits(state, outcome, answer))
-      .map(({ events, result }) => ({
-        revision: Math.max(state.revision, answer.revision),
-        items: bound(changed(state.items, events), result, answer.result),
-      }));
+      .filter((outcome) => isAllowed(state, outcome) && (answer === undefined || answerFits(state, outcome, answer)))
+      .map(({ events, result }) => {
+        const items = changed(state.items, events);
+        if (answer === undefined) return { ...state, items, ended };
+        return {
+          revision: Math.max(state.revision, answer.revision),
+          items: bound(items, result, answer.result),
+          ended,
+        };
+      });
   },
 
   // What made a revision comes before what saw it.
   rank: ({ revision, result }) => revision + (tellsOfChange(result) ? 0 : 0.5),
 
-  hash({ revision, items }) {
+  hash({ revision, items, ended }) {
     const rows = [...items.values()].map(({ key, value, createRevision, modRevision, version, lease }) =>
       JSON.stringify([key, value, createRevision, modRevision, version, lease]),
     );
-    return `${revision} ${rows.sort().join("")}`;
+    return `${revision} ${rows.sort().join("")} ${[...ended].sort().join()}`;
   },
 };
+
+function isAllowed({ ended }: KvState, { events }: KvOutcome): boolean {
+  return events.every((event) => event.type === "delete" || !ended.has(event.item.lease ?? ""));
+}
 
 function answerFits(state: KvState, { events, result }: KvOutcome, answer: KvAnswer): boolean {
   // Without a revision in the answer there is none to hold against the state.

@@ -100,8 +100,10 @@ function conditionHolds(view: KvView, condition: KvCompare): boolean | undefined
 function itemMeets(item: KvItem | undefined, { target, result, operand }: KvCompare): boolean | undefined {
   if (target === "value" && item === undefined) return false;
   const actual = targetOf(item, target);
-  if (item !== undefined && actual === 0) return undefined;
-  const order = orderOf(actual, operand);
+  const isUnknown = item !== undefined && actual === 0;
+  // Of a revision that is not known it is known that it is more than 0, which stands for an absent key.
+  if (isUnknown && operand !== 0) return undefined;
+  const order = isUnknown ? 1 : orderOf(actual, operand);
   switch (result) {
     case "equal":
       return order === 0;

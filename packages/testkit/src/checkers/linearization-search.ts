@@ -162,10 +162,11 @@ export class LinearizationSearch<State, Operation, Answer> {
     return name;
   }
 
-  /** Notes how far the search came if no further one was seen: the return it could not get past. */
+  /** Notes how far the search came, by the return it could not get past; of the ways there the shortest. */
   #noteFurthest(): void {
     const { firstReturn } = this.#pending.untilFirstReturn();
-    if (firstReturn <= this.#furthestPoint) return;
+    const isShorter = this.#path.length - 1 < this.#furthestPath.length;
+    if (firstReturn < this.#furthestPoint || (firstReturn === this.#furthestPoint && !isShorter)) return;
     this.#furthestPoint = firstReturn;
     this.#furthestPath = this.#path.flatMap(({ applied }) => (applied === undefined ? [] : [applied.operation]));
   }

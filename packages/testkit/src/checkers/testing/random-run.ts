@@ -1,6 +1,6 @@
 /** @module Random runs of clients against the real store: histories that are right by construction. */
 import { binaryString, type Random } from "@conclave/base";
-import { createMemoryBackend, createMvccStore, type MvccStore } from "@conclave/mvcc";
+import { createMemoryBackend, createMvccStore, MvccError, type MvccStore } from "@conclave/mvcc";
 import { Event_EventType } from "@conclave/protocol/mvccpb";
 import { seededRandom } from "../../seeded-random.ts";
 import { type HistoryEvent, HistoryRecorder } from "../history.ts";
@@ -66,6 +66,7 @@ class Laboratory {
   readonly #options: Required<RandomRunOptions>;
   readonly #recorder: HistoryRecorder<KvOperation, KvAnswer>;
   readonly #leases = new Map<bigint, Set<string>>();
+  readonly #endedLeases = new Set<bigint>();
   readonly #store: MvccStore;
   readonly #events: KvEvent[] = [];
   readonly #late: KvOperation[] = [];
@@ -79,7 +80,7 @@ class Laboratory {
     this.#store = createMvccStore({
       backend: createMemoryBackend(),
       leases: {
-        exists: () => true,
+        exists: (lease) => !this.#endedLeases.has(lease),
         attach: (lease, key) => void this.#leases.set(lease, (this.#leases.get(lease) ?? new Set()).add(key)),
         detach: (lease, key) => void this.#leases.get(lease)?.delete(key),
       },
@@ -101,20 +102,29 @@ class Laboratory {
         return { kind: "sent", id: this.#recorder.invoke(client, operation), operation, lost };
       }
       case "sent":
-        if (!activity.lost) return { kind: "applied", id: activity.id, answer: this.#apply(activity.operation) };
-        this.#lose(activity.operation);
-        this.#recorder.unknown(activity.id);
-        return { kind: "idle" };
+        return this.#take(activity);
       case "applied":
         this.#recorder.returned(activity.id, activity.answer);
         return { kind: "idle" };
     }
   }
 
+  #take({ id, operation, lost }: Extract<Activity, { kind: "sent" }>): Activity {
+    if (lost) {
+      this.#lose(operation);
+      this.#recorder.unknown(id);
+      return { kind: "idle" };
+    }
+    const answer = this.#tryToApply(operation);
+    if (answer !== undefined) return { kind: "applied", id, answer };
+    this.#recorder.refused(id, "requested lease not found");
+    return { kind: "idle" };
+  }
+
   /** Applies something whose client has given up long ago. */
   applyLate(): void {
     const operation = this.#late.shift();
-    if (operation !== undefined) this.#apply(operation);
+    if (operation !== undefined) this.#tryToApply(operation);
   }
 
   result(): RandomRun {
@@ -124,8 +134,18 @@ class Laboratory {
   /** An operation whose answer is lost was applied, will be applied late, or never. */
   #lose(operation: KvOperation): void {
     const fate = this.#random.below(3);
-    if (fate === 0) this.#apply(operation);
+    if (fate === 0) this.#tryToApply(operation);
     else if (fate === 1) this.#late.push(operation);
+  }
+
+  /** The answer, or `undefined` if a lease that has ended stands in the way; then nothing was changed. */
+  #tryToApply(operation: KvOperation): KvAnswer | undefined {
+    try {
+      return this.#apply(operation);
+    } catch (error) {
+      if (error instanceof MvccError && error.code === "LEASE_NOT_FOUND") return undefined;
+      throw error;
+    }
   }
 
   #apply(operation: KvOperation): KvAnswer {
@@ -140,6 +160,8 @@ class Laboratory {
       case "txn":
         return kvAnswer(this.#store.txn(request));
       case "leaseRevoke":
+        if (this.#endedLeases.has(request.ID)) throw new MvccError("LEASE_NOT_FOUND");
+        this.#endedLeases.add(request.ID);
         this.#store.deleteKeys([...(this.#leases.get(request.ID) ?? [])].sort());
         return { revision: this.#store.currentRevision, result: { kind: "revoke" } };
     }
@@ -152,11 +174,11 @@ class Laboratory {
     if (die < 70) return { kind: "delete", ...this.#range() };
     if (die < 85) return compareAndSwap({ key: this.#key(), modRevision: this.#modRevision(), value: this.#value() });
     if (die < 97 || !this.#options.leases) return this.#txn();
-    return { kind: "revoke", lease: `${1 + this.#random.below(3)}` };
+    return { kind: "revoke", lease: this.#lease() };
   }
 
   #put(): KvTxnOperation {
-    const lease = !this.#options.leases || this.#random.below(5) > 0 ? {} : { lease: `${1 + this.#random.below(3)}` };
+    const lease = !this.#options.leases || this.#random.below(5) > 0 ? {} : { lease: this.#lease() };
     return { kind: "put", key: this.#key(), value: this.#value(), ...lease };
   }
 
@@ -186,6 +208,11 @@ class Laboratory {
   #range(): { readonly key: string; readonly rangeEnd?: string } {
     const key = this.#key();
     return this.#options.singleKeys || this.#random.below(2) === 0 ? { key } : { key, rangeEnd: "key-9" };
+  }
+
+  /** One of three leases; there are three more for each that has ended, so that some are still used that have. */
+  #lease(): string {
+    return `${1 + this.#endedLeases.size + this.#random.below(3)}`;
   }
 
   #key(): string {
