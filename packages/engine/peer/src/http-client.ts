@@ -1,6 +1,7 @@
 /** @module HTTP/1.1 to other members: requests with a time limit, all of which end when the client is closed. */
 import { Agent, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import type { Scheduler } from "@conclave/base";
+import { plainBytes } from "./chunk-queue.ts";
 import { PeerError } from "./peer-error.ts";
 import { parsePeerUrl } from "./peer-url.ts";
 
@@ -52,34 +53,29 @@ export class HttpClient {
    *
    * @throws PeerError `UNREACHABLE` if there is none in time, `MALFORMED` if it is too large
    */
-  exchange(exchange: HttpExchange): Promise<HttpReply> {
-    return new Promise((resolve, reject) => {
-      const { timeoutMs, body, headers } = exchange;
-      // Said in so many words, as node:http expects no body of a GET, and one call has it.
-      const length = body === undefined ? {} : { "Content-Length": `${body.length}` };
-      const call = this.open({ ...exchange, headers: { ...headers, ...length } }, { reuse: true });
-      const timer = this.#scheduler.after(timeoutMs, () => call.destroy(new Error(`no answer after ${timeoutMs} ms`)), {
-        background: true,
-      });
-      let answering = false;
-      call.on("close", () => {
-        timer.cancel();
-        // Once an answer has begun, its end or its breaking off decides.
-        if (!answering) reject(unreachable(exchange, "the connection was closed"));
-      });
-      call.on("error", (error) => reject(unreachable(exchange, error)));
-      call.on("response", (response) => {
-        answering = true;
-        collect(response, exchange.replyBytesMax).then(
-          (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-          (error: unknown) => {
-            reject(error instanceof PeerError ? error : unreachable(exchange, error));
-            call.destroy();
-          },
-        );
-      });
+  async exchange(exchange: HttpExchange): Promise<HttpReply> {
+    const { timeoutMs, body, headers, replyBytesMax } = exchange;
+    // Said in so many words, as node:http expects no body of a GET, and one call has it.
+    const length = body === undefined ? {} : { "Content-Length": `${body.length}` };
+    const giveUp = () => call?.destroy(new Error(`no answer after ${timeoutMs} ms`));
+    const timer = this.#scheduler.after(timeoutMs, giveUp, { background: true });
+    let call: ClientRequest | undefined;
+    try {
+      call = this.open({ ...exchange, headers: { ...headers, ...length } }, { reuse: true });
+      const answered = responseTo(call);
       call.end(body);
-    });
+      const response = await answered;
+      return {
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: await collect(response, replyBytesMax),
+      };
+    } catch (error) {
+      call?.destroy();
+      throw error instanceof PeerError ? error : unreachable(exchange, error);
+    } finally {
+      timer.cancel();
+    }
   }
 
   /**
@@ -103,12 +99,23 @@ export class HttpClient {
     return opened;
   }
 
-  /** Ends everything that is under way. */
-  close(): void {
+  /** Ends everything that is under way, and resolves when it has ended. */
+  async close(): Promise<void> {
     this.#closed = true;
+    const ended = [...this.#requests].map((opened) => new Promise((resolve) => opened.on("close", resolve)));
     for (const opened of this.#requests) opened.destroy(new Error("the way to other members is closed"));
     this.#agent.destroy();
+    await Promise.all(ended);
   }
+}
+
+/** What a request is answered with; rejects if it ends without an answer. */
+function responseTo(call: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    call.on("response", resolve);
+    call.on("error", reject);
+    call.on("close", () => reject(new Error("the connection was closed")));
+  });
 }
 
 async function collect(response: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
@@ -119,7 +126,7 @@ async function collect(response: IncomingMessage, bytesMax: number): Promise<Uin
     if (bytes > bytesMax) throw new PeerError("MALFORMED", `Cannot take an answer of more than ${bytesMax} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return plainBytes(Buffer.concat(chunks));
 }
 
 function unreachable({ method, url, path }: HttpCall, cause: unknown): PeerError {

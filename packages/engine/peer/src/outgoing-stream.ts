@@ -6,8 +6,8 @@ import { messageBytesMax } from "./message-codec.ts";
 import type { PeerLimits } from "./options.ts";
 import type { StreamEncoder } from "./stream-codec.ts";
 
-/** About how many bytes go into one write; the rest waits until the socket wants more. */
-const writeBytes = 1024 * 1024;
+/** About how many bytes go into one write; the rest waits until the socket wants more. One that does not is found out. */
+const writeBytes = 256 * 1024;
 /** What the frame around a message takes. */
 const frameBytesMax = 17;
 

@@ -24,6 +24,9 @@ const statuses: Readonly<Partial<Record<WireErrorName, number>>> = {
 /** The statuses of the lease endpoints; any other error there is a 400. */
 export const leaseStatuses: Readonly<Partial<Record<WireErrorName, number>>> = { LeaseNotFound: 404, Timeout: 408 };
 
+/** What members say to those they do not talk to at all; no answer to the call. */
+const refusals: ReadonlySet<string> = new Set(["cluster ID mismatch", "incompatible version"]);
+
 const prefix = "etcdserver: ";
 
 /** Whether an error is one of the protocol. */
@@ -53,6 +56,7 @@ export function errorOfReply(reply: {
   readonly text: string;
 }): WireErrorName | undefined {
   const { path, status, text } = reply;
+  if (refusals.has(text)) return undefined;
   if (path.startsWith("/leases") && status === leaseStatuses.LeaseNotFound) return "LeaseNotFound";
   if (path.startsWith("/leases") && status === leaseStatuses.Timeout) return "Timeout";
   return byInternalText.get(text) ?? wireErrorName(text) ?? wireErrorName(`${prefix}${text}`);

@@ -11,7 +11,7 @@ import { Prober } from "./prober.ts";
 import { type StreamKind, StreamReader } from "./stream-reader.ts";
 
 const kinds: readonly StreamKind[] = ["msgapp", "message"];
-const lost = "lost a peer";
+const unheard = "cannot hear a peer";
 
 /** What a peer is made of. */
 export interface PeerOptions {
@@ -36,6 +36,7 @@ export class Peer {
   readonly #outgoing = new Map<StreamKind, OutgoingStream>();
   readonly #readable = new Set<StreamKind>();
   #activeSinceMs: number | undefined;
+  #closed = false;
 
   constructor(options: PeerOptions) {
     const { home, id, onMessage } = options;
@@ -47,7 +48,7 @@ export class Peer {
       home,
       urls,
       onDelivered: () => undefined,
-      onFailure: () => home.receiver.onUnreachable(id),
+      onFailure: () => this.#onUnreachable(),
     });
     this.#readers = kinds.map((kind) => {
       const [onUp, onDown] = [() => this.#onUp(kind), (cause: string) => this.#onDown(kind, cause)];
@@ -88,17 +89,17 @@ export class Peer {
     const { home, id } = this.#options;
     const onFull = () => {
       home.faults.warn({ message: "dropped messages", peer: formatId(id), cause: `the ${kind} stream is full` });
-      home.receiver.onUnreachable(id);
+      this.#onUnreachable();
     };
     const encoder = kind === "msgapp" ? new AppendStreamEncoder() : messageStreamEncoder;
     const stream = new OutgoingStream({ response, encoder, limits: home.limits, clock: home.clock, onFull });
+    home.faults.clear({ message: "refused a member", peer: formatId(id) });
     this.#outgoing.get(kind)?.destroy();
     this.#outgoing.set(kind, stream);
     response.on("close", () => {
-      if (this.#outgoing.get(kind) !== stream) return;
-      this.#outgoing.delete(kind);
+      if (this.#outgoing.get(kind) === stream) this.#outgoing.delete(kind);
       // What was under way is lost; raft asks from where to go on.
-      home.receiver.onUnreachable(id);
+      this.#onUnreachable();
     });
   }
 
@@ -110,9 +111,14 @@ export class Peer {
 
   /** Gives up everything. */
   close(): void {
+    this.#closed = true;
     this.#stopAsking();
     this.#posts.close();
     for (const stream of this.#outgoing.values()) stream.destroy();
+  }
+
+  #onUnreachable(): void {
+    if (!this.#closed) this.#options.home.receiver.onUnreachable(this.#options.id);
   }
 
   #stopAsking(): void {
@@ -123,10 +129,10 @@ export class Peer {
   #onUp(kind: StreamKind): void {
     const { home, id } = this.#options;
     this.#readable.add(kind);
-    home.faults.clear({ message: lost, peer: formatId(id) });
+    home.faults.clear({ message: unheard, peer: formatId(id) });
     if (this.#activeSinceMs !== undefined) return;
     this.#activeSinceMs = home.clock.monotonicMs();
-    home.log.info("reached a peer", { peer: formatId(id), stream: kind });
+    home.log.info("hears a peer", { peer: formatId(id), stream: kind });
   }
 
   #onDown(kind: StreamKind, cause: string): void {
@@ -134,6 +140,6 @@ export class Peer {
     this.#readable.delete(kind);
     if (this.#readable.size > 0) return;
     this.#activeSinceMs = undefined;
-    home.faults.warn({ message: lost, peer: formatId(id), cause });
+    home.faults.warn({ message: unheard, peer: formatId(id), cause });
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Scheduler } from "@conclave/base";
+import { plainBytes } from "./chunk-queue.ts";
 import { MalformedError } from "./malformed-error.ts";
 
 /** How patiently a body is read. */
@@ -21,7 +22,7 @@ export async function* readChunks(
     // Not destroyed when the reader has enough: a refusal goes out over the same connection.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
       timer.cancel();
-      yield chunk;
+      yield plainBytes(chunk);
       timer = scheduler.after(idleMs, giveUp, { background: true });
     }
   } finally {
@@ -45,5 +46,5 @@ export async function readBody(
     if (bytes > options.bytesMax) throw new MalformedError(`the body has more than ${options.bytesMax} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return plainBytes(Buffer.concat(chunks));
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { concatBytes, crc32c } from "@conclave/base";
 import type { Message } from "@conclave/raft";
+import { plainBytes } from "./chunk-queue.ts";
 import type { Home } from "./home.ts";
 import { MalformedError } from "./malformed-error.ts";
 import { formatId } from "./member-id.ts";
@@ -85,7 +86,7 @@ class BodyReader {
       parts.push(value);
       bytes += value.length;
     }
-    const joined = concatBytes(parts);
+    const joined = plainBytes(concatBytes(parts));
     this.#ahead = joined.subarray(count);
     return joined.subarray(0, count);
   }

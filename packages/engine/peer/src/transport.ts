@@ -79,8 +79,7 @@ export class Transport implements PeerTransport {
     for (const timer of this.#leaving.values()) timer.cancel();
     for (const peer of [...this.#peers.values(), ...this.#leaving.keys()]) peer.close();
     for (const posts of this.#remotes.values()) posts.close();
-    this.#home.http.close();
-    await Promise.all([this.#snapshots.closed(), this.#closeListeners()]);
+    await Promise.all([this.#home.http.close(), this.#snapshots.closed(), this.#closeListeners()]);
   }
 
   /** Takes a message from the network. Tells whether it was meant for this member, and by a member that has not left. */
@@ -129,11 +128,15 @@ export class Transport implements PeerTransport {
 
   #scheduleKeepAlive(): void {
     const { scheduler, limits } = this.#home;
-    const tell = () => {
-      for (const peer of this.#peers.values()) peer.keepAlive();
-      this.#scheduleKeepAlive();
-    };
+    // A stall of this process is not a stall of a stream: what the sockets have to say is heard before it is judged.
+    const tell = () => scheduler.atTurnEnd(() => this.#tellAll());
     this.#keepAlive = scheduler.after(limits.keepAliveMs, tell, { background: true });
+  }
+
+  #tellAll(): void {
+    if (this.#closed) return;
+    for (const peer of this.#peers.values()) peer.keepAlive();
+    this.#scheduleKeepAlive();
   }
 }
 
