@@ -21,7 +21,7 @@ import {
   invariant,
 } from "@conclave/base";
 import { type Environment, type EnvironmentOptions, environmentSize, openEnvironment } from "./environment.ts";
-import { LmdbView } from "./lmdb-view.ts";
+import { LmdbView, OpenViews } from "./lmdb-view.ts";
 import { mergeScan } from "./merge-scan.ts";
 import { mergeWrites, Overlay } from "./overlay.ts";
 import { type ReadSource, readRange, readValue } from "./reader.ts";
@@ -83,8 +83,7 @@ class LmdbBackend implements Backend {
   #frozen: readonly Overlay[] = [];
   /** The last task on the disk; the next one waits for it. Once one has failed, all later ones fail alike. */
   #tail: Promise<void> = Promise.resolve();
-  readonly #views = new Set<LmdbView>();
-  #onViewsClosed: (() => void)[] = [];
+  readonly #views = new OpenViews();
   /** The replacement of all content that has been asked for, until it is done. */
   #replacement: Replacement | undefined;
   /** What is read while the content is replaced: the one before. */
@@ -146,10 +145,7 @@ class LmdbBackend implements Backend {
 
   openView(): BackendView {
     this.#checkOpen();
-    const onClose = (view: LmdbView) => this.#removeView(view);
-    const view = this.#replaced?.clone(onClose) ?? LmdbView.open(this.#environment, onClose);
-    this.#views.add(view);
-    return view;
+    return this.#views.add(this.#replaced?.clone() ?? LmdbView.open(this.#environment));
   }
 
   async replace(entries: ReplacementEntries): Promise<void> {
@@ -159,20 +155,25 @@ class LmdbBackend implements Backend {
     this.#replacement = replacement;
     this.#frozen = [dropped, ...this.#frozen]; // Readable still, but nothing will write it.
     this.#active = new Overlay();
-    await this.#enqueue(() => this.#replaceContent(replacement, dropped));
+    try {
+      await this.#enqueue(() => this.#replaceContent(replacement, dropped));
+    } finally {
+      this.#replacement = undefined;
+      replacement.release();
+    }
     replacement.throwFailure();
   }
 
   async defragment(): Promise<void> {
     this.#checkOpen();
-    while (!(await this.#defragmentWithoutViews())) await this.#viewsClosed();
+    while (!(await this.#defragmentWithoutViews())) await this.#views.allClosed();
   }
 
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#replacement?.stop(closedError());
-    for (const view of this.#views) view.close();
+    this.#views.close();
     await this.#tail.catch(() => {}); // Whoever asked for it has been told.
     await this.#writer.request({ kind: "close" }).catch(() => {}); // A writer that has died holds nothing open.
     await this.#writer.stop();
@@ -218,7 +219,7 @@ class LmdbBackend implements Backend {
 
   /** Empties the store, then fills it in transactions of which the last one writes "meta". */
   async #replaceContent(replacement: Replacement, dropped: Overlay): Promise<void> {
-    const replaced = LmdbView.open(this.#environment, () => {});
+    const replaced = LmdbView.open(this.#environment);
     this.#replaced = replaced;
     try {
       await this.#writer.request({ kind: "clear" });
@@ -230,24 +231,11 @@ class LmdbBackend implements Backend {
       if (!replacement.hasFailed) await this.#writer.request({ kind: "write", batch: replacement.meta.toBatch() });
     } finally {
       this.#replaced = undefined;
-      this.#replacement = undefined;
-      replacement.release();
       replaced.close();
       this.#environment.root.resetReadTxn();
       this.#size = undefined;
       this.#frozen = this.#frozen.filter((overlay) => overlay !== dropped);
     }
-  }
-
-  #removeView(view: LmdbView): void {
-    this.#views.delete(view);
-    if (this.#views.size > 0) return;
-    for (const resolve of this.#onViewsClosed.splice(0)) resolve();
-  }
-
-  async #viewsClosed(): Promise<void> {
-    if (this.#views.size === 0) return;
-    await new Promise<void>((resolve) => this.#onViewsClosed.push(resolve));
   }
 
   /** Defragments unless a view is open, which could not be read after it; says whether it did. */

@@ -29,24 +29,24 @@ class SharedTransaction {
 export class LmdbView implements BackendView {
   readonly #environment: Environment;
   readonly #shared: SharedTransaction;
-  readonly #onClose: (view: LmdbView) => void;
   #isOpen = true;
+  /** Called once it is closed. */
+  onClose: () => void = () => {};
 
-  /** A view of what the environment holds now; `onClose` is told once it is closed. */
-  static open(environment: Environment, onClose: (view: LmdbView) => void): LmdbView {
-    return new LmdbView(environment, new SharedTransaction(environment), onClose);
+  /** A view of what the environment holds now. */
+  static open(environment: Environment): LmdbView {
+    return new LmdbView(environment, new SharedTransaction(environment));
   }
 
-  private constructor(environment: Environment, shared: SharedTransaction, onClose: (view: LmdbView) => void) {
+  private constructor(environment: Environment, shared: SharedTransaction) {
     this.#environment = environment;
     this.#shared = shared;
-    this.#onClose = onClose;
     shared.share();
   }
 
   /** Another view of the same state, closed by itself. */
-  clone(onClose: (view: LmdbView) => void): LmdbView {
-    return new LmdbView(this.#environment, this.#shared, onClose);
+  clone(): LmdbView {
+    return new LmdbView(this.#environment, this.#shared);
   }
 
   /** What the view reads from. */
@@ -67,6 +67,40 @@ export class LmdbView implements BackendView {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#shared.release();
-    this.#onClose(this);
+    this.onClose();
+  }
+}
+
+/** The views that have been handed out and are open. */
+export class OpenViews {
+  readonly #views = new Set<LmdbView>();
+  readonly #waiting: (() => void)[] = [];
+
+  /** How many there are. */
+  get size(): number {
+    return this.#views.size;
+  }
+
+  /** Keeps account of a view that is open. */
+  add(view: LmdbView): LmdbView {
+    this.#views.add(view);
+    view.onClose = () => this.#remove(view);
+    return view;
+  }
+
+  /** Resolves once none is open. */
+  async allClosed(): Promise<void> {
+    if (this.#views.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Closes all of them. */
+  close(): void {
+    for (const view of this.#views) view.close();
+  }
+
+  #remove(view: LmdbView): void {
+    this.#views.delete(view);
+    if (this.#views.size > 0) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
