@@ -1,12 +1,78 @@
 export { type SyncCall, withoutSync } from "@conclave/wal";
 export { type BackEnd, type BackEndMember, backEnds } from "./back-ends.ts";
 export { type BackendUnderTest, describeBackend } from "./backend-contract.ts";
-export { HistoryRecorder, operationsOf } from "./checkers/history.ts";
-export { checkKvLinearizability, linearizabilityText } from "./checkers/kv-linearizability.ts";
-export type { KvAnswer, KvEvent, KvOperation } from "./checkers/kv-operation.ts";
-export { checkKvOrder } from "./checkers/kv-order.ts";
-export type { Verdict } from "./checkers/verdict.ts";
-export { checkWatch } from "./checkers/watch-guarantees.ts";
+export {
+  checkExclusion,
+  type ExclusionInput,
+  type ExclusionRule,
+  type GuardedWrite,
+  type Hold,
+} from "./checkers/exclusion.ts";
+export {
+  checkHashAgreement,
+  type HashAgreementOptions,
+  type HashRule,
+  type HashSample,
+} from "./checkers/hash-agreement.ts";
+export {
+  formatHistory,
+  HistoryError,
+  type HistoryEvent,
+  type HistoryOperation,
+  HistoryRecorder,
+  type InvokeOptions,
+  operationsOf,
+  parseHistory,
+} from "./checkers/history.ts";
+export type { KvEventsRule } from "./checkers/kv-events.ts";
+export {
+  checkKvLinearizability,
+  type KvHistoryOperation,
+  type KvLinearizabilityVerdict,
+  kvHistoryOperationText,
+  linearizabilityText,
+} from "./checkers/kv-linearizability.ts";
+export { type KvState, kvModel } from "./checkers/kv-model.ts";
+export {
+  compareAndSwap,
+  eventKey,
+  eventRevision,
+  type KvAnswer,
+  type KvCompare,
+  type KvDelete,
+  type KvEvent,
+  type KvGet,
+  type KvItem,
+  type KvOperation,
+  type KvPut,
+  type KvRange,
+  type KvResult,
+  type KvRevoke,
+  type KvSortTarget,
+  type KvTxn,
+  type KvTxnOperation,
+} from "./checkers/kv-operation.ts";
+export { checkKvOrder, type KvOrder, type KvOrderInput, type KvOrderRule } from "./checkers/kv-order.ts";
+export { type KvRequest, type KvResponse, kvAnswer, kvEvent, kvItem, kvRequest } from "./checkers/kv-protocol.ts";
+export type { TimelineStart } from "./checkers/kv-timeline.ts";
+export type { KvWriter } from "./checkers/kv-writers.ts";
+export { checkLeases, type LeaseInput, type LeaseRecord, type LeaseRule } from "./checkers/lease-guarantees.ts";
+export {
+  checkLinearizability,
+  defaultStatesMax,
+  type LinearizabilityOptions,
+  type LinearizabilityVerdict,
+  type LinearizabilityViolation,
+  type Model,
+} from "./checkers/linearizability.ts";
+export { assertHolds, CheckFailed, type Verdict, type Violation, violationsMax } from "./checkers/verdict.ts";
+export {
+  checkWatch,
+  type WatchInput,
+  type WatchRecord,
+  type WatchRequest,
+  type WatchRule,
+} from "./checkers/watch-guarantees.ts";
 export { namespacesAbsence } from "./cluster-namespaces.ts";
 export type { ClusterNetworkKind } from "./cluster-network.ts";
 export {
