@@ -33,7 +33,9 @@ export interface Hold {
 
 /** A write that carried the fence of its holder and was accepted. */
 export interface GuardedWrite {
+  /** Who wrote. */
   readonly holder: string;
+  /** The fence that the write carried. */
   readonly fence: number;
   /** Revision at which it took place. */
   readonly revision: number;
@@ -41,6 +43,7 @@ export interface GuardedWrite {
 
 /** What {@link checkExclusion} looks at: all of one lock. */
 export interface ExclusionInput {
+  /** All times in which somebody believed to hold it, in any order. */
   readonly holds: readonly Hold[];
   /** In any order. */
   readonly writes: readonly GuardedWrite[];

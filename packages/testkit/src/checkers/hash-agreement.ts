@@ -22,6 +22,7 @@ export interface HashSample {
   readonly revision: number;
   /** Revision of the last compaction it has heard of; -1 or 0 for none. */
   readonly compactRevision: number;
+  /** The answer. */
   readonly hash: number;
   /** What the member holds at that revision, to tell how members differ; default not known. */
   readonly items?: readonly KvItem[];

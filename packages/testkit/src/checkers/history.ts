@@ -38,13 +38,17 @@ export interface InvokeOptions {
 
 /** An operation of a history from its first to its last point. */
 export interface HistoryOperation<Operation, Answer> {
+  /** Number of the operation, unique in the history. */
   readonly id: number;
+  /** Who asked. */
   readonly client: string;
   /** See {@link InvokeOptions.session}. */
   readonly session: string;
+  /** What was asked. */
   readonly operation: Operation;
   /** Point of the invocation. */
   readonly invokedAt: number;
+  /** Time of the invocation, for people. */
   readonly invokedMs: number;
   /** Point of the answer and what it was; `undefined` if the outcome is not known. */
   readonly returned: { readonly at: number; readonly atMs: number; readonly answer: Answer } | undefined;
@@ -53,6 +57,7 @@ export interface HistoryOperation<Operation, Answer> {
 /** A history that cannot be one: not what {@link formatHistory} writes, or outcomes without an invocation. */
 export class HistoryError extends Error {
   override readonly name = "HistoryError";
+  /** Always this one. */
   readonly code = "MALFORMED";
 }
 

@@ -22,7 +22,7 @@ export interface KvState {
 }
 
 /**
- * The key-value store as a sequential object: what {@link outcomesOf} says, and revisions that never fall and rise
+ * The key-value store as a sequential object: what `outcomesOf` says, and revisions that never fall and rise
  * with each write. Reads at an older revision are not checked, as the model keeps no history.
  */
 export const kvModel: Model<KvState, KvOperation, KvAnswer> = {

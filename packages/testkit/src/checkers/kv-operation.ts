@@ -16,8 +16,11 @@ export interface KvRange {
 
 /** Puts a value. */
 export interface KvPut {
+  /** Which operation it is. */
   readonly kind: "put";
+  /** The key. */
   readonly key: string;
+  /** Its new value. */
   readonly value: string;
   /** Lease that the key is attached to; default none. */
   readonly lease?: string;
@@ -28,6 +31,7 @@ export type KvSortTarget = "key" | "version" | "create" | "mod" | "value";
 
 /** Reads a key or a range. */
 export interface KvGet extends KvRange {
+  /** Which operation it is. */
   readonly kind: "get";
   /** Revision to read at; default the newest. */
   readonly revision?: number;
@@ -47,6 +51,7 @@ export interface KvGet extends KvRange {
 
 /** Deletes a key or a range. */
 export interface KvDelete extends KvRange {
+  /** Which operation it is. */
   readonly kind: "delete";
 }
 
@@ -62,10 +67,13 @@ export interface KvCompare extends KvRange {
 
 /** If all conditions hold, does one thing, otherwise another, in one step. */
 export interface KvTxn {
+  /** Which operation it is. */
   readonly kind: "txn";
   /** All must hold, in the state before the transaction. */
   readonly compare: readonly KvCompare[];
+  /** What is done if all conditions hold. */
   readonly success: readonly KvTxnOperation[];
+  /** What is done otherwise. */
   readonly failure: readonly KvTxnOperation[];
 }
 
@@ -74,7 +82,9 @@ export type KvTxnOperation = KvPut | KvGet | KvDelete | KvTxn;
 
 /** Ends a lease and deletes every key that is attached to it. */
 export interface KvRevoke {
+  /** Which operation it is. */
   readonly kind: "revoke";
+  /** Id of the lease, as decimal digits. */
   readonly lease: string;
 }
 
@@ -83,10 +93,13 @@ export type KvOperation = KvTxnOperation | KvRevoke;
 
 /** A live key. */
 export interface KvItem {
+  /** The key. */
   readonly key: string;
   /** Empty if only keys were asked for. */
   readonly value: string;
+  /** Revision at which the key was created; a key that was deleted and put again has a new one. */
   readonly createRevision: number;
+  /** Revision of the last put. */
   readonly modRevision: number;
   /** Puts since the key was created. */
   readonly version: number;
@@ -122,6 +135,7 @@ export type KvResult =
 export interface KvAnswer {
   /** Revision of the store in the header of the response; of a write, the one it was given. */
   readonly revision: number;
+  /** What was asked for. */
   readonly result: KvResult;
 }
 

@@ -46,6 +46,7 @@ export interface KvOrderInput extends TimelineStart {
 
 /** What {@link checkKvOrder} says. */
 export interface KvOrder {
+  /** Whether every answer fits. */
   readonly verdict: Verdict<KvOrderRule>;
   /** Who made each revision; not complete if the verdict is not `ok`. */
   readonly writers: ReadonlyMap<number, KvWriter>;

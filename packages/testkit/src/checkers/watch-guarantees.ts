@@ -64,6 +64,7 @@ export type WatchRecord =
 
 /** What {@link checkWatch} looks at. */
 export interface WatchInput extends TimelineStart {
+  /** What the client asked for. */
   readonly request: WatchRequest;
   /** In the order in which the client saw them. */
   readonly records: readonly WatchRecord[];
