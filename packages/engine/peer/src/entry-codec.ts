@@ -3,7 +3,7 @@
  * it. `08 type · 10 term · 18 index · 22 length data`.
  *
  * Every peer's stream encodes an entry anew: it is a copy of the data and six small numbers, less than it takes to
- * remember the bytes by entry (measured: 0.1 µs against 0.3 µs for a WeakMap, whose entries the collector has to visit).
+ * remember the bytes by entry (measured with 300 bytes: 0.15 µs against 0.9 µs with a WeakMap).
  */
 import { emptyBytes } from "@conclave/base";
 import type { Entry, EntryType } from "@conclave/raft";

@@ -12,9 +12,13 @@ export interface RaftMember extends AsyncDisposable {
   readonly received: readonly Message[];
   /** The databases that came with snapshots. */
   readonly databases: readonly Uint8Array[];
+  /** Starts its clock: ticks of 100 ms, elections after ten of them. */
+  startClock(): void;
 }
 
-/** Starts a member that knows nobody. It has no clock: it answers, and never campaigns by itself. */
+const tickMs = 100;
+
+/** Starts a member that knows nobody. Until its clock is started it answers, and never campaigns by itself. */
 export async function raftMember(options: TestMemberOptions): Promise<RaftMember> {
   const storage = new MemoryLogStorage();
   const node = createRawNode({ id: options.id, electionTicks: 10, heartbeatTicks: 1, storage, random: testRandom });
@@ -56,5 +60,23 @@ export async function raftMember(options: TestMemberOptions): Promise<RaftMember
       ...options.receiver,
     },
   });
-  return { member, node, applied, received, databases, [Symbol.asyncDispose]: () => member.transport.close() };
+  let clock: NodeJS.Timeout | undefined;
+  return {
+    member,
+    node,
+    applied,
+    received,
+    databases,
+    startClock() {
+      clock = setInterval(() => {
+        node.tick();
+        drain();
+        member.changed();
+      }, tickMs);
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(clock);
+      await member.transport.close();
+    },
+  };
 }
