@@ -508,7 +508,7 @@ describe("reload()", () => {
     ahead.compact(ahead.currentRevision);
     const steps = await replaceContent();
     steps.next();
-    expect(store.compactStep()).toBe(false);
+    expect(store.compactStep(1)).toBe(false);
     while (steps.next().done !== true);
     expect(store.compactRevision).toBe(5_002);
     while (store.compactStep());

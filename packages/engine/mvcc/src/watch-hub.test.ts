@@ -311,7 +311,7 @@ describe("resync()", () => {
 
   test("tells nobody anything twice if the history has gone back, as far as it comes again", () => {
     let currentRevision = 8;
-    const sent: string[] = [];
+    const sent: [watchId: bigint, revision: number][] = [];
     const history = {
       get currentRevision() {
         return currentRevision;
@@ -322,8 +322,8 @@ describe("resync()", () => {
     const header = (revision: number) => ({ clusterId: 1n, memberId: 2n, revision, raftTerm: 3 });
     const hub = createWatchHub({ history, header, onWork: () => {} });
     const stream = hub.open({
-      send: ({ events }) => {
-        sent.push(...events.map(({ modRevision }) => `a@${modRevision}`));
+      send: ({ watchId, events }) => {
+        for (const { modRevision } of events) sent.push([watchId, modRevision]);
         return true;
       },
     });
@@ -332,10 +332,13 @@ describe("resync()", () => {
     currentRevision = 5;
     hub.resync();
     expect(hub.syncStep()).toBe(false);
+    stream.create(WatchCreateRequest.fromPartial({ key: utf8("b") }));
+    hub.resync();
     for (currentRevision = 6; currentRevision <= 9; currentRevision++)
-      hub.publish(currentRevision, [storeEvent("a", currentRevision)]);
-    // The second one had not been given what comes from 6 on.
-    expect(sent).toEqual(["a@6", "a@7", "a@8", "a@9", "a@9"]);
+      hub.publish(currentRevision, [storeEvent("a", currentRevision), storeEvent("b", currentRevision)]);
+    // Only the first one had been told what came from 6 to 8; the third one began at 6.
+    const of = (id: bigint) => sent.filter(([watchId]) => watchId === id).map(([, revision]) => revision);
+    expect([of(0n), of(1n), of(2n)]).toEqual([[9], [6, 7, 8, 9], [6, 7, 8, 9]]);
   });
 });
 

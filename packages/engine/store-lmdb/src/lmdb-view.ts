@@ -10,7 +10,7 @@ class SharedTransaction {
   #views = 0;
 
   constructor({ root }: Environment) {
-    // One that this turn of the event loop has read with would be taken over, and could be older than the last commit.
+    // The library renews the transaction that it hands out, which is meant for one that is not in use.
     root.resetReadTxn();
     this.transaction = root.useReadTransaction();
   }
