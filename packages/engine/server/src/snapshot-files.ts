@@ -3,6 +3,7 @@
  * A received one gets its name, `<index in hex>.snap.db` as in etcd, once it is durable; from then on a start finds it
  * and finishes what a crash interrupted.
  */
+import { dirname } from "node:path";
 import { type Backend, type BackendView, invariant } from "@conclave/base";
 import type { OutgoingDatabase } from "@conclave/peer";
 import { readDatabase, writeDatabase } from "@conclave/snapshot";
@@ -29,7 +30,10 @@ export class SnapshotFiles {
   /** Creates the directory and removes what a crash left behind: unfinished files, and databases up to `applied`. */
   async prepare(applied: number): Promise<void> {
     const fileSystem = this.#fileSystem;
-    if (!(await fileSystem.exists(this.#directory))) await fileSystem.makeDirectory(this.#directory, directoryMode);
+    if (!(await fileSystem.exists(this.#directory))) {
+      await fileSystem.makeDirectory(this.#directory, directoryMode);
+      await fileSystem.syncDirectory(dirname(this.#directory));
+    }
     for (const name of await fileSystem.list(this.#directory)) {
       if (name.endsWith(temporarySuffix) || isUpTo(name, applied))
         await fileSystem.remove(`${this.#directory}/${name}`);

@@ -65,6 +65,8 @@ export class SegmentedWal implements Wal {
   #file: SegmentFile;
   #hardState: HardState;
   #lastIndex: number;
+  /** The newest snapshot recorded in this life; 0 if there is none. */
+  #snapshotIndex = 0;
   readonly #queue: Waiting[] = [];
   #draining = false;
   #drained: Promise<void> = Promise.resolve();
@@ -199,6 +201,7 @@ export class SegmentedWal implements Wal {
       case "snapshot":
         this.#maybeMark();
         this.#encoder.snapshot(change.snapshot);
+        this.#snapshotIndex = Math.max(this.#snapshotIndex, change.snapshot.index);
         this.#lastIndex = Math.max(this.#lastIndex, change.snapshot.index);
         return true;
       case "mark":
@@ -215,11 +218,12 @@ export class SegmentedWal implements Wal {
     for (const entry of entries) this.#encoder.entry(entry);
     this.#lastIndex = entries.at(-1)?.index ?? this.#lastIndex;
     if (!hasState) return entries.length > 0;
-    const { term, vote } = this.#hardState;
+    const { term, vote, commit } = this.#hardState;
     invariant(hardState.term >= term, "the term never goes back", hardState.term, term);
     this.#encoder.state(hardState);
     this.#hardState = hardState;
-    return entries.length > 0 || hardState.term !== term || hardState.vote !== vote;
+    const confirmsSnapshot = commit < this.#snapshotIndex && hardState.commit >= this.#snapshotIndex;
+    return entries.length > 0 || hardState.term !== term || hardState.vote !== vote || confirmsSnapshot;
   }
 
   async #maybeCut(): Promise<void> {

@@ -395,6 +395,15 @@ describe("snapshots", () => {
     await expect(reopen()).rejects.toMatchObject({ code: "CORRUPT", message: /missing/ });
   });
 
+  it("of a leader are durable with the hard state that confirms them", async () => {
+    const wal = await create();
+    await wal.save({ term: 3, vote: 1n, commit: 0 }, []);
+    await wal.saveSnapshot({ index: 500, term: 3, confState });
+    await wal.save({ term: 3, vote: 1n, commit: 500 }, []);
+    location = { ...location, fileSystem: disk.crash({ tear: "drop" }) };
+    expect((await validSnapshots(location)).map(({ index }) => index)).toEqual([0, 500]);
+  });
+
   it("name the segments after them", async () => {
     const wal = await create();
     await wal.saveSnapshot({ index: 500, term: 3, confState });

@@ -5,7 +5,7 @@ import type { WalSnapshot } from "./records.ts";
 export interface Wal extends AsyncDisposable {
   /**
    * Appends entries and then the hard state, if it is given. Resolves when that is durable; a change of `commit`
-   * alone is not synced, as it can be learned again. Saves that overlap share one write and one sync and take
+   * alone is not synced, as it can be learned again, unless it confirms a snapshot of a leader: only then that counts. Saves that overlap share one write and one sync and take
    * effect in the order of the calls. The entries must not change meanwhile. How many saves wait is for the
    * caller to bound.
    *
