@@ -117,7 +117,7 @@ class OrderCheck {
       this.#add(rule, operation, `the last revision with an event is ${this.#timeline.lastRevision}`);
       return floor.revision;
     }
-    const wrote = this.#isWrite(operation, answer);
+    const wrote = this.#isWrite(operation, answer, floor);
     if (wrote) this.#judgeWrite(operation, answer);
     else this.#judgeRead(operation, answer);
     this.#judgeTime(operation, { revision: answer.revision, wrote, floor });
@@ -136,11 +136,12 @@ class OrderCheck {
     }
   }
 
-  #isWrite({ id, operation }: KvHistoryOperation, { revision, result }: KvAnswer): boolean {
+  #isWrite({ id, operation }: KvHistoryOperation, { revision, result }: KvAnswer, floor: Seen): boolean {
     if (operation.kind !== "revoke") return tellsOfChange(result);
     // The answer does not tell whether the lease had keys, so that somebody else may have made the revision.
+    if (this.writers.has(revision) || revision <= floor.revision) return false;
     const made = this.#outcome(operation, revision - 1, revision).events;
-    const wrote = !this.writers.has(revision) && made.length > 0 && sameEvents(this.#timeline.eventsAt(revision), made);
+    const wrote = made.length > 0 && sameEvents(this.#timeline.eventsAt(revision), made);
     if (wrote) this.writers.set(revision, { kind: "operation", id });
     return wrote;
   }

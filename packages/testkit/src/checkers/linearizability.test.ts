@@ -176,7 +176,7 @@ test("the histories of right runs are linearizable, with answers lost and leases
   }
 });
 
-test("10 000 operations of 10 clients on 50 keys are checked whole", () => {
+test("10 000 operations of 10 clients on 50 keys are checked whole", { timeout: 60_000 }, () => {
   const run = randomRun({ seed: 1, operations: 10_000, clients: 10, keys: 50, singleKeys: true, leases: false });
   expect(checkKvLinearizability(operationsOf(run.history))).toMatchObject({ kind: "ok" });
 });

@@ -41,7 +41,7 @@ function rulesBroken(input: WatchInput): readonly WatchRule[] {
   return verdict.kind === "ok" ? [] : verdict.violations.map(({ rule }) => rule);
 }
 
-describe("a watch as it should be is accepted", () => {
+describe("a watch as it should be is accepted", { timeout: 60_000 }, () => {
   test("with bookmarks, resumed, and with the values before", () => {
     expect(checkWatch(good)).toEqual({ kind: "ok", checked: 10 });
   });
@@ -87,7 +87,7 @@ describe("a watch as it should be is accepted", () => {
   });
 });
 
-describe("a watch with a fault is rejected, by the name of the fault:", () => {
+describe("a watch with a fault is rejected, by the name of the fault:", { timeout: 60_000 }, () => {
   const faults: readonly { readonly name: string; readonly rule: WatchRule; readonly spoilt: Partial<WatchInput> }[] = [
     { name: "revisions out of order", rule: "order", spoilt: { records: [second, first, third] } },
     {

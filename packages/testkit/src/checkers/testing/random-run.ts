@@ -9,6 +9,7 @@ import {
   type KvAnswer,
   type KvCompare,
   type KvEvent,
+  type KvGet,
   type KvOperation,
   type KvTxnOperation,
 } from "../kv-operation.ts";
@@ -182,27 +183,55 @@ class Laboratory {
     return { kind: "put", key: this.#key(), value: this.#value(), ...lease };
   }
 
-  #get(): KvTxnOperation {
-    const limit = this.#random.below(5) === 0 ? { limit: 2 } : {};
-    return { kind: "get", ...this.#range(), ...limit };
+  #get(): KvGet {
+    const get: KvGet = { kind: "get", ...this.#range() };
+    const newest = this.#store.currentRevision;
+    const options: readonly Partial<KvGet>[] = [
+      {},
+      {},
+      {},
+      { limit: 2 },
+      { keysOnly: true },
+      { countOnly: true },
+      { serializable: true },
+      { revision: 1 + this.#random.below(newest) },
+      { maxCreateRevision: newest, sort: { by: "create", descending: true }, limit: 1 },
+      { maxCreateRevision: 1 + this.#random.below(newest) },
+      { sort: { by: this.#pick(["key", "mod", "version", "value"]) }, limit: 2 },
+    ];
+    return { ...get, ...this.#pick(options) };
   }
 
   #txn(): KvOperation {
-    const compare: KvCompare[] = [
-      { key: this.#key(), target: "version", result: "greater", operand: this.#random.below(3) },
-    ];
+    const compare = Array.from({ length: 1 + this.#random.below(2) }, () => this.#condition());
     if (this.#options.singleKeys) {
-      const [condition] = compare;
-      const key = condition?.key ?? this.#key();
+      const key = compare[0]?.key ?? this.#key();
       return {
         kind: "txn",
-        compare,
+        compare: compare.slice(0, 1),
         success: [{ kind: "get", key }],
         failure: [{ kind: "put", key, value: this.#value() }],
       };
     }
     const inner: KvTxnOperation = { kind: "txn", compare, success: [this.#put()], failure: [this.#get()] };
     return { kind: "txn", compare, success: [this.#put(), this.#get()], failure: [this.#get(), inner] };
+  }
+
+  #condition(): KvCompare {
+    const small = this.#random.below(3);
+    const conditions: readonly Pick<KvCompare, "target" | "operand">[] = [
+      { target: "version", operand: small },
+      { target: "create", operand: small === 0 ? 0 : this.#random.below(this.#store.currentRevision) },
+      { target: "mod", operand: small === 0 ? 0 : this.#random.below(this.#store.currentRevision) },
+      { target: "value", operand: `value-${small}` },
+      { target: "lease", operand: `${small}` },
+    ];
+    const result = this.#pick(["equal", "notEqual", "less", "greater"] as const);
+    return { ...this.#range(), ...this.#pick(conditions), result };
+  }
+
+  #pick<T>(choices: readonly T[]): T {
+    return choices[this.#random.below(choices.length)] as T;
   }
 
   #range(): { readonly key: string; readonly rangeEnd?: string } {
