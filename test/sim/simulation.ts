@@ -52,6 +52,8 @@ export interface SimulationReport {
 
 /** How often the members are looked at. */
 const sampleMs = 25;
+/** One fault often breaks a rule again and again. */
+const violationsMax = 20;
 /** Longest time that a repaired cluster takes to agree, and its watchers to hear of it. */
 const convergenceMs = 60_000;
 
@@ -70,6 +72,8 @@ class Simulation {
   readonly #safety = new SafetyObserver();
   readonly #recorder: HistoryRecorder<KvOperation, KvAnswer>;
   readonly #violations: string[] = [];
+  readonly #givenUp: Promise<void>;
+  #giveUp: () => void = () => {};
   readonly #kv: KvWorkload;
   readonly #ownership: OwnershipWorkload;
   readonly #watchers: readonly RecordingWatcher[];
@@ -77,6 +81,9 @@ class Simulation {
 
   constructor(options: SimulationOptions) {
     this.#options = options;
+    this.#givenUp = new Promise((resolve) => {
+      this.#giveUp = resolve;
+    });
     const random = seededRandom(options.seed);
     const draw = () => seededRandom(random.below(2 ** 31));
     const pick = <T>(...choices: readonly T[]): T => choices[random.below(choices.length)] as T;
@@ -94,7 +101,7 @@ class Simulation {
     const compactTo = () => Math.min(...this.#watchers.map(({ cursor }) => cursor));
     this.#kv = new KvWorkload({ cluster, random: draw(), recorder: this.#recorder, compactTo });
     const [contenders, keepers] = this.#load === "locks" ? [3, 2] : [0, 0];
-    const onViolation = (message: string) => void this.#violations.push(message);
+    const onViolation = (message: string) => this.#violate(message);
     this.#ownership = new OwnershipWorkload({ cluster, random: draw(), contenders, keepers, onViolation });
     this.#faults = new FaultSchedule({ cluster, random: draw() });
   }
@@ -102,9 +109,9 @@ class Simulation {
   async run(): Promise<SimulationReport> {
     const cluster = this.#cluster;
     try {
-      await cluster.run(() => this.#scenario(), (this.#options.seconds + 900) * 1000);
+      await cluster.run(() => Promise.race([this.#scenario(), this.#givenUp]), (this.#options.seconds + 900) * 1000);
     } catch (error) {
-      this.#violations.push(errorText(error));
+      this.#violate(errorText(error));
     }
     this.#judge();
     return {
@@ -147,9 +154,10 @@ class Simulation {
   #sample(): void {
     for (const { member, state } of this.#cluster.machines.values()) {
       // While a snapshot is being installed the state is neither the old nor the new one.
-      if (member === undefined || state !== "running" || member.readable({ serializable: true }) !== undefined)
-        continue;
-      const observed = { id: member.id, applied: member.raftStatus.applied, revision: member.store.currentRevision };
+      if (member?.readable({ serializable: true }) !== undefined) continue;
+      if (member === undefined || (state !== "running" && state !== "starting")) continue;
+      const { commit, applied } = member.raftStatus;
+      const observed = { id: member.id, commit, applied, revision: member.store.currentRevision };
       this.#watching(() => this.#safety.onState(observed));
     }
     this.#cluster.time.after(sampleMs, () => this.#sample());
@@ -159,19 +167,23 @@ class Simulation {
     try {
       check();
     } catch (error) {
-      this.#violations.push(`at ${this.#cluster.time.monotonicMs()} ms: ${(error as Error).message}`);
+      this.#violate(`at ${this.#cluster.time.monotonicMs()} ms: ${(error as Error).message}`);
     }
+  }
+
+  /** Takes note of what must not be; a run in which something is wrong is not carried on. */
+  #violate(message: string): void {
+    if (this.#violations.length < violationsMax) this.#violations.push(message);
+    this.#giveUp();
   }
 
   /** Waits until every watcher has heard of a last write. */
   async #catchUp(): Promise<void> {
     if (this.#watchers.length === 0) return;
     const revision = await this.#kv.writeOnce();
-    if (revision === undefined) this.#violations.push("a repaired cluster takes no write");
+    if (revision === undefined) this.#violate("a repaired cluster takes no write");
     else if (!(await this.#comesTrue(() => this.#watchers.every(({ cursor }) => cursor >= revision))))
-      this.#violations.push(
-        `a watcher does not hear of revision ${revision}: ${this.#watchers.map((each) => each.cursor)}`,
-      );
+      this.#violate(`a watcher does not hear of revision ${revision}: ${this.#watchers.map((each) => each.cursor)}`);
   }
 
   /** Waits until all members have applied the same, and compares what they have come to. */
@@ -179,11 +191,11 @@ class Simulation {
     const applied = () => this.#membersInForce().map((member) => member?.raftStatus.applied);
     const areEven = () => applied().length > 0 && !applied().includes(undefined) && new Set(applied()).size === 1;
     if (!(await this.#comesTrue(areEven))) {
-      this.#violations.push(`the members do not come together: they have applied ${applied()}`);
+      this.#violate(`the members do not come together: they have applied ${applied()}`);
       return;
     }
-    const hashes = this.#membersInForce().map((member) => (member === undefined ? 0 : hashOf(member)));
-    if (new Set(hashes).size > 1) this.#violations.push(`the members have come to different states: ${hashes}`);
+    const states = this.#membersInForce().flatMap((member) => (member === undefined ? [] : [stateOf(member)]));
+    if (new Set(states).size > 1) this.#violate(`the members have come to different states: ${states}`);
   }
 
   async #comesTrue(condition: () => boolean): Promise<boolean> {
@@ -207,12 +219,12 @@ class Simulation {
 
   #judge(): void {
     for (const { machine, error } of this.#cluster.failures)
-      if (!isDiskFailure(error)) this.#violations.push(`${machine} failed: ${errorText(error)}`);
+      if (!isDiskFailure(error)) this.#violate(`${machine} failed: ${errorText(error)}`);
     if (this.#violations.length > 0) return;
     const operations = operationsOf(this.#recorder.events);
     if (this.#load === "locks") {
       const verdict = checkKvLinearizability(operations);
-      if (verdict.kind !== "ok") this.#violations.push(linearizabilityText(verdict));
+      if (verdict.kind !== "ok") this.#violate(linearizabilityText(verdict));
       return;
     }
     const [history = []] = this.#watchers.map(({ events }) => events);
@@ -226,8 +238,14 @@ class Simulation {
 
   #take(what: string, verdict: Verdict): void {
     if (verdict.kind === "violated")
-      for (const { rule, message } of verdict.violations) this.#violations.push(`${what} breaks '${rule}': ${message}`);
+      for (const { rule, message } of verdict.violations) this.#violate(`${what} breaks '${rule}': ${message}`);
   }
+}
+
+/** Everything that members must agree on. */
+function stateOf(member: Member): string {
+  const members = member.membership.members().map(({ id, name, isLearner }) => `${id} ${name} ${isLearner}`);
+  return `hash ${hashOf(member)}, leases ${member.lessor.leases().sort()}, members ${members.sort().join("; ")}`;
 }
 
 function hashOf({ store }: Member): number {

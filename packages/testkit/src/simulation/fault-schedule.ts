@@ -246,20 +246,20 @@ export class FaultSchedule {
   async #crash(name: string): Promise<void> {
     this.#cluster.crash(name, this.#pick(tears));
     await this.#last(100, 5_000);
-    await this.#reboot(name);
+    this.#reboot(name);
   }
 
   async #blackout(): Promise<void> {
     const running = this.#running();
     for (const { name } of running) this.#cluster.crash(name, this.#pick(tears));
     await this.#last(100, 2_000);
-    await Promise.all(running.map(({ name }) => this.#reboot(name)));
+    for (const { name } of running) this.#reboot(name);
   }
 
   async #restart(name: string): Promise<void> {
     await this.#cluster.stop(name);
     await this.#last(10, 1_000);
-    await this.#reboot(name);
+    this.#reboot(name);
   }
 
   async #partition(): Promise<void> {
@@ -322,7 +322,7 @@ export class FaultSchedule {
     this.#cluster.fullDisk(name, this.#random.below(8) * 4096);
     await this.#last(500, 5_000);
     this.#cluster.fullDisk(name, Number.POSITIVE_INFINITY);
-    await this.#reboot(name);
+    this.#reboot(name);
   }
 
   async #failedSync(target: SimulatedMachine): Promise<void> {
@@ -330,7 +330,7 @@ export class FaultSchedule {
     await this.#last(500, 3_000);
     // Nobody knows what a disk holds that failed to sync: what was not synced is gone with the power.
     if (target.state === "failed") this.#cluster.crash(target.name, "drop");
-    await this.#reboot(target.name);
+    this.#reboot(target.name);
   }
 
   async #transfer(): Promise<void> {
@@ -368,10 +368,13 @@ export class FaultSchedule {
     if (running.length > 1) await this.#cluster.wipe(this.#pick(running).name);
   }
 
-  /** Starts a member after a fault, unless another one wants it otherwise; should it fail, repair tries again. */
-  async #reboot(name: string): Promise<void> {
+  /**
+   * Starts a member after a fault, unless another one wants it otherwise. Nobody waits until it serves: it may need
+   * others that are down. Should it fail, repair tries again.
+   */
+  #reboot(name: string): void {
     const { state } = this.#cluster.machine(name);
-    if (state === "down" || state === "failed") await this.#cluster.restart(name).catch(() => {});
+    if (state === "down" || state === "failed") this.#cluster.restart(name).catch(() => {});
   }
 
   #running(): readonly SimulatedMachine[] {

@@ -5,6 +5,7 @@
  * - Election Safety: at most one leader in a term, and one vote of each member in a term, crashes or not.
  * - Log Matching: index and term of an entry determine the entry and the one before it.
  * - Leader Completeness: what was committed is what every later leader sends.
+ * - Commitment (§5.4.2): a leader finds out by an entry of its own term what is committed.
  * - State Machine Safety: members that have applied as much have come to the same revision.
  */
 import type { Entry, Message } from "@conclave/raft";
@@ -13,6 +14,8 @@ import type { Entry, Message } from "@conclave/raft";
 export interface ObservedState {
   /** The member. */
   readonly id: bigint;
+  /** The highest index that it knows to be committed. */
+  readonly commit: number;
   /** Index of the last entry it has applied. */
   readonly applied: number;
   /** What it has come to by that. */
@@ -40,7 +43,10 @@ export class SafetyObserver {
   /** The terms of committed entries, and of the leaders that said so, by index. */
   readonly #committed = new Map<number, { readonly entryTerm: number; readonly leaderTerm: number }>();
   readonly #revisions = new Map<number, ObservedState>();
+  /** Up to where {@link #committed} is filled in. */
   #commit = 0;
+  /** The highest index that anybody knows, or has said, to be committed. */
+  #knownCommit = 0;
 
   /** How many entries are known to be committed. */
   get committedEntries(): number {
@@ -71,6 +77,7 @@ export class SafetyObserver {
 
   /** To be called now and then with the state of a member. */
   onState(state: ObservedState): void {
+    this.#knownCommit = Math.max(this.#knownCommit, state.commit);
     const known = this.#revisions.get(state.applied);
     if (known === undefined) this.#revisions.set(state.applied, state);
     else if (known.revision !== state.revision) {
@@ -103,7 +110,8 @@ export class SafetyObserver {
     this.#terms.set(member, term);
   }
 
-  #onAppend({ from, term, index, logTerm, entries, commit }: Message): void {
+  #onAppend(message: Message): void {
+    const { from, term, index, logTerm, entries, commit } = message;
     const sent = this.#sent.get(term) ?? new Map<number, number>();
     this.#sent.set(term, sent);
     if (index > 0) this.#onSent(sent, { from, term, index, entryTerm: logTerm });
@@ -113,11 +121,23 @@ export class SafetyObserver {
       this.#onSent(sent, { from, term, index: entry.index, entryTerm: entry.term });
       previousTerm = entry.term;
     }
+    this.#onCommit(message, sent.get(commit));
     for (; this.#commit < commit; this.#commit++) {
       const entryTerm = sent.get(this.#commit + 1);
       // What was sent before the run was watched is not known; what comes later still is.
       if (entryTerm !== undefined) this.#committed.set(this.#commit + 1, { entryTerm, leaderTerm: term });
     }
+  }
+
+  #onCommit({ from, term, commit }: Message, entryTerm: number | undefined): void {
+    // The entries that found a cluster, in term 1, are committed from the start.
+    const isOfOtherTerm = entryTerm !== undefined && entryTerm > 1 && entryTerm !== term;
+    if (commit > this.#knownCommit && isOfOtherTerm) {
+      throw new SafetyViolation(
+        `Commitment: ${from}, leader of term ${term}, takes entry ${commit} of term ${entryTerm} for committed`,
+      );
+    }
+    this.#knownCommit = Math.max(this.#knownCommit, commit);
   }
 
   #onSent(
