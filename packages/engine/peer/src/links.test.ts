@@ -42,18 +42,21 @@ const streamHead = { "X-Server-Version": "3.6.0", "X-Etcd-Cluster-ID": testClust
 describe("a member that goes and comes back", () => {
   it("is told to be lost once, is dialled again, and messages flow again", async () => {
     await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
-    const two = await testMember({ id: 2n });
+    const limits = { keepAliveMs: 5 };
+    const two = await testMember({ id: 2n, limits });
     const listenUrl = two.url;
+    const heard = () => one.log.filter(({ message }) => message === "hears a peer").length;
     await connect(one, two);
+    await one.until(() => heard() === 1);
     await two.transport.close();
     await one.until(() => one.transport.activeSince(2n) === undefined);
-    await using again = await testMember({ id: 2n, listenUrl });
+    await using again = await testMember({ id: 2n, listenUrl, limits });
     again.transport.addPeer(1n, [one.url]);
     await one.until(() => one.transport.activeSince(2n) !== undefined);
     await again.until(() => again.transport.activeSince(1n) !== undefined);
     one.transport.send([heartbeat]);
     await again.until(() => again.messages.length === 1);
-    expect(one.log.filter(({ message }) => message === "hears a peer")).toHaveLength(2);
+    await one.until(() => heard() === 2);
     const causes = warnings(one);
     expect(causes.length).toBeGreaterThan(0);
     expect(new Set(causes).size).toBe(causes.length);
@@ -255,6 +258,34 @@ describe("the queue of a stream that nobody takes from", () => {
   });
 });
 
+describe("a probe", () => {
+  it("warns once when the clock of a peer is far from the one here", async () => {
+    let probes = 0;
+    await using late = await fakeMember((request, response) => {
+      if (request.url === "/raft/probing") probes++;
+      response.end(`{"OK":true,"Now":"${new Date(Date.now() - 3_600_000).toISOString()}"}`);
+    });
+    await using one = await testMember({ id: 1n, limits: { probeMs: 2 } });
+    one.transport.addPeer(2n, [late.url]);
+    const clocks = () => warnings(one).filter((line) => line.startsWith("the clock"));
+    await one.until(() => clocks().length > 0);
+    while (probes < 5) await once(late.server, "request");
+    expect(clocks()).toEqual(["the clock of a peer differs: by more than a second"]);
+  });
+
+  it("says nothing when the clocks agree", async () => {
+    let probes = 0;
+    await using other = await fakeMember((request, response) => {
+      if (request.url === "/raft/probing") probes++;
+      response.end(`{"OK":true,"Now":"${new Date().toISOString()}"}`);
+    });
+    await using one = await testMember({ id: 1n, limits: { probeMs: 2 } });
+    one.transport.addPeer(2n, [other.url]);
+    while (probes < 5) await once(other.server, "request");
+    expect(warnings(one).filter((line) => line.startsWith("the clock"))).toEqual([]);
+  });
+});
+
 describe("closing", () => {
   it("leaves no timer, no connection and no listener, whatever was under way", async () => {
     await using blackHole = await fakeMember(() => undefined);
@@ -293,6 +324,7 @@ describe("closing", () => {
     expect(one.unreachable).toEqual([]);
     one.transport.send([heartbeat]);
     one.transport.addPeer(3n, [two.url]);
+    await one.transport.close();
     expect(one.transport.peers.has(3n)).toBe(false);
     expect(one.scheduler.running).toBe(0);
   });

@@ -130,8 +130,9 @@ function toRecord(value: unknown): Readonly<Record<string, unknown>> {
 /** An id; 0 is left out by etcd. */
 function toId(value: unknown): bigint {
   if (value === undefined) return 0n;
-  if (typeof value === "string" && /^\d{1,20}$/.test(value)) return BigInt(value);
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
+  const isNumber = typeof value === "string" ? /^\d{1,20}$/.test(value) : Number.isSafeInteger(value);
+  const id = isNumber ? BigInt(value as string | number) : -1n;
+  if (BigInt.asUintN(64, id) === id) return id;
   throw new MalformedError(`${String(value)} is no id`);
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { InvariantError } from "@conclave/base";
 import { type Answer, sendAnswer, textAnswer } from "./answer.ts";
 import type { Home } from "./home.ts";
 import { MemberRoutes } from "./member-routes.ts";
@@ -28,6 +29,8 @@ export class PeerHandler {
       const answer = await (isRaft ? this.#raft.answer(exchange) : this.#members.answer(exchange));
       if (answer !== undefined) sendAnswer(request, response, answer);
     } catch (error) {
+      // A broken rule of this member is no matter of the one who asks.
+      if (error instanceof InvariantError) throw error;
       sendAnswer(request, response, this.#failure(path, error));
     }
   }

@@ -36,6 +36,7 @@ export class Peer {
   readonly #outgoing = new Map<StreamKind, OutgoingStream>();
   readonly #readable = new Set<StreamKind>();
   #activeSinceMs: number | undefined;
+  #heard = false;
   #closed = false;
 
   constructor(options: PeerOptions) {
@@ -47,13 +48,21 @@ export class Peer {
     this.#posts = new PostQueue({
       home,
       urls,
-      onDelivered: () => undefined,
       onFailure: () => this.#onUnreachable(),
     });
-    this.#readers = kinds.map((kind) => {
-      const [onUp, onDown] = [() => this.#onUp(kind), (cause: string) => this.#onDown(kind, cause)];
-      return new StreamReader({ home, peer: id, urls, kind, onMessage, onUp, onDown });
-    });
+    this.#readers = kinds.map(
+      (kind) =>
+        new StreamReader({
+          home,
+          peer: id,
+          urls,
+          kind,
+          onMessage,
+          onUp: () => this.#onUp(kind),
+          onHeard: () => this.#onHeard(),
+          onDown: (cause) => this.#onDown(kind, cause),
+        }),
+    );
   }
 
   /** Since when (monotonic, in ms) the member is heard; undefined while it is not. */
@@ -127,12 +136,17 @@ export class Peer {
   }
 
   #onUp(kind: StreamKind): void {
-    const { home, id } = this.#options;
     this.#readable.add(kind);
+    this.#activeSinceMs ??= this.#options.home.clock.monotonicMs();
+  }
+
+  /** Only now all is well: a stream that opens and breaks ten times a second is still the same fault. */
+  #onHeard(): void {
+    const { home, id } = this.#options;
     home.faults.clear({ message: unheard, peer: formatId(id) });
-    if (this.#activeSinceMs !== undefined) return;
-    this.#activeSinceMs = home.clock.monotonicMs();
-    home.log.info("hears a peer", { peer: formatId(id), stream: kind });
+    if (this.#heard) return;
+    this.#heard = true;
+    home.log.info("hears a peer", { peer: formatId(id) });
   }
 
   #onDown(kind: StreamKind, cause: string): void {
@@ -140,6 +154,7 @@ export class Peer {
     this.#readable.delete(kind);
     if (this.#readable.size > 0) return;
     this.#activeSinceMs = undefined;
+    this.#heard = false;
     home.faults.warn({ message: unheard, peer: formatId(id), cause });
   }
 }

@@ -1,6 +1,7 @@
 import type { Message } from "@conclave/raft";
 import type { Home } from "./home.ts";
 import { encodeMessage } from "./message-codec.ts";
+import { PeerError } from "./peer-error.ts";
 import { identityHeaders } from "./peer-headers.ts";
 import type { PeerUrls } from "./peer-urls.ts";
 
@@ -10,10 +11,8 @@ export interface PostQueueOptions {
   readonly home: Home;
   /** Where the receiver is reached. */
   readonly urls: PeerUrls;
-  /** A message was delivered. */
-  readonly onDelivered: () => void;
-  /** A message was dropped or could not be delivered, and why. */
-  readonly onFailure: (cause: string) => void;
+  /** A message was dropped or could not be delivered. */
+  readonly onFailure: () => void;
 }
 
 /** The way for messages to a member without a stream: one POST each, few at a time, few waiting. */
@@ -46,7 +45,7 @@ export class PostQueue {
   #onFull(): void {
     if (this.#full) return;
     this.#full = true;
-    this.#options.onFailure("too many messages wait");
+    this.#options.onFailure();
   }
 
   async #drain(first: Message): Promise<void> {
@@ -58,11 +57,20 @@ export class PostQueue {
   }
 
   async #post(message: Message): Promise<void> {
-    const { home, urls, onDelivered, onFailure } = this.#options;
-    const { limits, identity, serverVersion } = home;
+    const { home, urls, onFailure } = this.#options;
     const url = urls.current;
+    const status = await this.#statusOf(message, url);
+    if (this.#closed || status === 204) return;
+    if (status === 403 || status === 410) home.receiver.onRemoved();
+    urls.avoid(url);
+    onFailure();
+  }
+
+  /** What a message was answered with; undefined if it was not. Why not is told by the streams of the same peer. */
+  async #statusOf(message: Message, url: string): Promise<number | undefined> {
+    const { identity, serverVersion, limits, http } = this.#options.home;
     try {
-      const { status, body } = await home.http.exchange({
+      const { status } = await http.exchange({
         url,
         method: "POST",
         path: "/raft",
@@ -71,15 +79,10 @@ export class PostQueue {
         timeoutMs: limits.dialTimeoutMs + limits.replyTimeoutMs,
         replyBytesMax: limits.callBytesMax,
       });
-      if (this.#closed) return;
-      if (status === 204) return onDelivered();
-      if (status === 403 || status === 410) home.receiver.onRemoved();
-      urls.avoid(url);
-      onFailure(`${status} ${Buffer.from(body).toString("utf8", 0, 200).trim()}`);
+      return status;
     } catch (error) {
-      if (this.#closed) return;
-      urls.avoid(url);
-      onFailure(error instanceof Error ? error.message : String(error));
+      if (error instanceof PeerError) return undefined;
+      throw error;
     }
   }
 }

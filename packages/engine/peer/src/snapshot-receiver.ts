@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { concatBytes, crc32c } from "@conclave/base";
+import { concatBytes, crc32c, InvariantError } from "@conclave/base";
 import type { Message } from "@conclave/raft";
 import { plainBytes } from "./chunk-queue.ts";
 import type { Home } from "./home.ts";
@@ -51,6 +51,7 @@ async function handOver(
     home.log.info("received a snapshot", fields);
     return undefined;
   } catch (error) {
+    if (error instanceof InvariantError) throw error;
     const cause = error instanceof Error ? error.message : String(error);
     home.log.warn("could not take a snapshot", { ...fields, cause });
     return { status: 500, text: `failed to save KV snapshot (${cause})` };

@@ -36,11 +36,14 @@ export class SnapshotSender {
   /** Sends a snapshot and reports how it ended. One at a time for each receiver: a second one is a failure. */
   send(message: Message, delivery: SnapshotDelivery): void {
     const { to } = message;
-    const isRefused = this.#sending.has(to) || this.#sending.size >= this.#home.limits.snapshotsMax;
-    const sending = isRefused ? this.#refuse(message, delivery) : this.#deliver(message, delivery);
-    if (isRefused) return void sending;
-    this.#sending.set(to, sending);
-    void sending.finally(() => this.#sending.delete(to));
+    if (this.#sending.has(to) || this.#sending.size >= this.#home.limits.snapshotsMax) {
+      void this.#refuse(to, delivery);
+      return;
+    }
+    this.#sending.set(
+      to,
+      this.#deliver(message, delivery).finally(() => this.#sending.delete(to)),
+    );
   }
 
   /** Resolves when nothing is under way any more; the way out must have been closed. */
@@ -48,7 +51,7 @@ export class SnapshotSender {
     await Promise.all(this.#sending.values());
   }
 
-  async #refuse({ to }: Message, { database }: SnapshotDelivery): Promise<void> {
+  async #refuse(to: bigint, { database }: SnapshotDelivery): Promise<void> {
     this.#home.receiver.onSnapshotStatus(to, "failure");
     await this.#release(to, database);
   }

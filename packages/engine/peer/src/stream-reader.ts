@@ -30,6 +30,8 @@ export interface StreamReaderOptions {
   readonly onMessage: (message: Message) => void;
   /** The stream is there. */
   readonly onUp: () => void;
+  /** The first sign of life came over it. */
+  readonly onHeard: () => void;
   /** The stream was lost or could not be had, and why. */
   readonly onDown: (cause: string) => void;
 }
@@ -40,6 +42,7 @@ export class StreamReader {
   #request: ClientRequest | undefined;
   #timer: Timer | undefined;
   #heardMs = 0;
+  #heard = false;
   #closed = false;
 
   constructor(options: StreamReaderOptions) {
@@ -97,6 +100,7 @@ export class StreamReader {
     }
     const decoder = this.#decoder();
     this.#heardMs = home.clock.monotonicMs();
+    this.#heard = false;
     response.on("data", (chunk: Uint8Array) => this.#onData(request, decoder, chunk));
     this.#watchSilence(request, home.limits.streamIdleMs);
     onUp();
@@ -123,14 +127,19 @@ export class StreamReader {
   }
 
   #onData(request: ClientRequest, decoder: StreamDecoder, chunk: Uint8Array): void {
+    // After the end a chunk may still be on its way through the parser of node:http.
+    if (this.#closed || request.destroyed) return;
     this.#heardMs = this.#options.home.clock.monotonicMs();
     try {
-      // After close a chunk may still be on its way through the parser of node:http.
-      if (!this.#closed) decoder.push(chunk);
+      decoder.push(chunk);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
       request.destroy(error);
+      return;
     }
+    if (this.#heard) return;
+    this.#heard = true;
+    this.#options.onHeard();
   }
 
   /** A stall of this process is not the peer's silence: what waits in the socket is read before it is judged. */

@@ -22,6 +22,7 @@ export class Transport implements PeerTransport {
   readonly #snapshots: SnapshotSender;
   #keepAlive: Timer | undefined;
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(home: Home, closeListeners: () => Promise<void>) {
     this.#home = home;
@@ -73,7 +74,12 @@ export class Transport implements PeerTransport {
     return this.#peers.get(id)?.activeSinceMs;
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true;
     this.#keepAlive?.cancel();
     for (const timer of this.#leaving.values()) timer.cancel();
@@ -115,9 +121,8 @@ export class Transport implements PeerTransport {
       this.#remotes.get(oldest)?.close();
       this.#remotes.delete(oldest);
     }
-    const nothing = () => undefined;
-    const options = { home: this.#home, urls: new PeerUrls(urls), onDelivered: nothing, onFailure: nothing };
-    this.#remotes.set(id, new PostQueue(options));
+    const onFailure = () => undefined;
+    this.#remotes.set(id, new PostQueue({ home: this.#home, urls: new PeerUrls(urls), onFailure }));
   }
 
   #enqueue(message: Message): void {

@@ -1,9 +1,9 @@
 /** @module A member as a test needs it: real ports, a receiver that records, and promises for what is to come. */
 
-import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import type { Clock, Random, Scheduler } from "@conclave/base";
 import type { Message } from "@conclave/raft";
+import { seededRandom } from "@conclave/testkit";
 import { createPeerNetwork, type HttpPeerNetwork } from "../http-peer-network.ts";
 import type { PeerLimits, PeerLog, PeerLogFields } from "../options.ts";
 import type { PeerIdentity, PeerReceiver, PeerTransport } from "../peer-network.ts";
@@ -36,12 +36,8 @@ export function testScheduler(): Scheduler & { readonly running: number } {
   };
 }
 
-/** Randomness. */
-export const testRandom: Random = {
-  below: (limit) => Math.floor(Math.random() * limit),
-  fraction: () => Math.random(),
-  bytes: (length) => randomBytes(length),
-};
+/** Randomness that is the same in every run. */
+export const testRandom: Random = seededRandom(1);
 
 /** What was logged. */
 export interface LogLine {
