@@ -12,6 +12,8 @@ export interface Home {
   readonly serverVersion: string;
   /** Where messages and calls go. */
   readonly receiver: PeerReceiver;
+  /** Tells the receiver that this member was removed, once, however many say so. */
+  onRemoved(): void;
   /** How it reaches out. */
   readonly http: HttpClient;
   /** Its bounds. */

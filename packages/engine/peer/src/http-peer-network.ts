@@ -45,7 +45,9 @@ export function createPeerNetwork(options: PeerNetworkOptions): HttpPeerNetwork 
     },
     async open(identity: PeerIdentity, receiver: PeerReceiver): Promise<PeerTransport> {
       const faults = new CauseLog(log);
-      const home: Home = { identity, serverVersion, receiver, http, limits, clock, scheduler, random, log, faults };
+      const onRemoved = once(() => receiver.onRemoved());
+      const ports = { http, limits, clock, scheduler, random, log, faults };
+      const home: Home = { identity, serverVersion, receiver, onRemoved, ...ports };
       const transport = new Transport(home, closeListeners);
       const handler = new PeerHandler(home, transport);
       const onRequest: RequestListener = (request, response) => void handler.handle(request, response);
@@ -57,5 +59,14 @@ export function createPeerNetwork(options: PeerNetworkOptions): HttpPeerNetwork 
       }
       return transport;
     },
+  };
+}
+
+function once(tell: () => void): () => void {
+  let told = false;
+  return () => {
+    if (told) return;
+    told = true;
+    tell();
   };
 }

@@ -136,6 +136,21 @@ describe("a stream", () => {
     expect(one.messages).toEqual([]);
   });
 
+  it("that opens and breaks again and again is told of once", async () => {
+    let dials = 0;
+    await using flapping = await fakeMember((request, response) => {
+      dials++;
+      const keepAlive =
+        request.url?.includes("msgapp") === true ? "00" : "0000000000000012080810001800200028003000400050005800";
+      response.writeHead(200, streamHead).end(Buffer.from(keepAlive, "hex"));
+    });
+    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
+    one.transport.addPeer(2n, [flapping.url]);
+    while (dials < 20) await once(flapping.server, "request");
+    expect(warnings(one)).toEqual(["cannot hear a peer: the stream was closed"]);
+    expect(one.log.filter(({ level }) => level === "info")).toEqual([]);
+  });
+
   it.each([
     ["too old to have streams", { ...streamHead, "X-Server-Version": "2.0.0" }, "version 2.0.0 has no streams"],
     ["of no version", { "X-Etcd-Cluster-ID": streamHead["X-Etcd-Cluster-ID"] }, "version 2.0.0 has no streams"],

@@ -45,11 +45,7 @@ export class Peer {
     this.urls = new PeerUrls(options.urls);
     const { urls } = this;
     this.#prober = new Prober({ home, peer: id, urls });
-    this.#posts = new PostQueue({
-      home,
-      urls,
-      onFailure: () => this.#onUnreachable(),
-    });
+    this.#posts = new PostQueue({ home, urls, onFailure: () => this.#onUnreachable() });
     this.#readers = kinds.map(
       (kind) =>
         new StreamReader({
@@ -59,7 +55,7 @@ export class Peer {
           kind,
           onMessage,
           onUp: () => this.#onUp(kind),
-          onHeard: () => this.#onHeard(),
+          onSteady: () => this.#onSteady(),
           onDown: (cause) => this.#onDown(kind, cause),
         }),
     );
@@ -114,6 +110,7 @@ export class Peer {
 
   /** Stops to listen to the member, and ends the streams to it once what is queued was sent. */
   end(): void {
+    this.#closed = true;
     this.#stopAsking();
     for (const stream of this.#outgoing.values()) stream.end();
   }
@@ -141,7 +138,7 @@ export class Peer {
   }
 
   /** Only now all is well: a stream that opens and breaks ten times a second is still the same fault. */
-  #onHeard(): void {
+  #onSteady(): void {
     const { home, id } = this.#options;
     home.faults.clear({ message: unheard, peer: formatId(id) });
     if (this.#heard) return;
@@ -151,10 +148,10 @@ export class Peer {
 
   #onDown(kind: StreamKind, cause: string): void {
     const { home, id } = this.#options;
+    home.faults.warn({ message: unheard, peer: formatId(id), cause });
     this.#readable.delete(kind);
     if (this.#readable.size > 0) return;
     this.#activeSinceMs = undefined;
     this.#heard = false;
-    home.faults.warn({ message: unheard, peer: formatId(id), cause });
   }
 }

@@ -61,7 +61,7 @@ export class PostQueue {
     const url = urls.current;
     const status = await this.#statusOf(message, url);
     if (this.#closed || status === 204) return;
-    if (status === 403 || status === 410) home.receiver.onRemoved();
+    if (status === 403 || status === 410) home.onRemoved();
     urls.avoid(url);
     onFailure();
   }

@@ -13,6 +13,8 @@ import type { StreamDecoder } from "./stream-codec.ts";
 /** The streams that a member has to offer: one for appends, one for the rest. */
 export type StreamKind = "msgapp" | "message";
 
+/** A stream that lasts for so many waits between dials is no part of a series of failures. */
+const steadyRedials = 10;
 /** An answer to a dial is cut off here; a refusal is one line. */
 const refusalCharsMax = 200;
 
@@ -30,8 +32,8 @@ export interface StreamReaderOptions {
   readonly onMessage: (message: Message) => void;
   /** The stream is there. */
   readonly onUp: () => void;
-  /** The first sign of life came over it. */
-  readonly onHeard: () => void;
+  /** It has brought something and has lasted for a while. */
+  readonly onSteady: () => void;
   /** The stream was lost or could not be had, and why. */
   readonly onDown: (cause: string) => void;
 }
@@ -41,8 +43,9 @@ export class StreamReader {
   readonly #options: StreamReaderOptions;
   #request: ClientRequest | undefined;
   #timer: Timer | undefined;
+  #openedMs = 0;
   #heardMs = 0;
-  #heard = false;
+  #steady = false;
   #closed = false;
 
   constructor(options: StreamReaderOptions) {
@@ -99,8 +102,9 @@ export class StreamReader {
       return;
     }
     const decoder = this.#decoder();
-    this.#heardMs = home.clock.monotonicMs();
-    this.#heard = false;
+    this.#openedMs = home.clock.monotonicMs();
+    this.#heardMs = this.#openedMs;
+    this.#steady = false;
     response.on("data", (chunk: Uint8Array) => this.#onData(request, decoder, chunk));
     this.#watchSilence(request, home.limits.streamIdleMs);
     onUp();
@@ -116,7 +120,7 @@ export class StreamReader {
     response.on("end", () => request.destroy(new Error(`${statusCode} ${text.trim()}`)));
     if (statusCode !== 410) return;
     this.close();
-    this.#options.home.receiver.onRemoved();
+    this.#options.home.onRemoved();
   }
 
   #decoder(): StreamDecoder {
@@ -137,9 +141,14 @@ export class StreamReader {
       request.destroy(error);
       return;
     }
-    if (this.#heard) return;
-    this.#heard = true;
-    this.#options.onHeard();
+    if (!this.#steady) this.#maybeBecomeSteady();
+  }
+
+  #maybeBecomeSteady(): void {
+    const { home, onSteady } = this.#options;
+    if (this.#heardMs - this.#openedMs < steadyRedials * home.limits.redialMs) return;
+    this.#steady = true;
+    onSteady();
   }
 
   /** A stall of this process is not the peer's silence: what waits in the socket is read before it is judged. */
