@@ -7,7 +7,7 @@ setVerifying(true);
 
 // SEED=7 runs one seed again; RUNS=1000 runs many.
 const seed = process.env.SEED;
-const runs = Number(process.env.RUNS ?? 60);
+const runs = Number(process.env.RUNS ?? 100);
 const seeds = seed === undefined ? Array.from({ length: runs }, (_, at) => at + 1) : [Number(seed)];
 
 const steps = 4000;

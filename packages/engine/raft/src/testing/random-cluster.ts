@@ -79,14 +79,15 @@ export class RandomCluster {
       [1500, () => this.#onAnyUp((member) => this.#work(member))],
       [400, () => this.#onAnyUp((member) => this.#propose(member))],
       [200, () => this.#onAnyUp((member) => this.#proposeConfChange(member))],
-      [40, () => this.#onAnyUp((member) => this.#read(member))],
+      [1000, () => this.#onAnyUp((member) => this.#read(member))],
       [5 * roughness, () => this.#onAnyUp((member) => member.node.transferLeadership(this.#anyId()))],
       [6, () => this.#onAnyUp((member) => member.node.reportUnreachable(this.#anyId()))],
       [20, () => this.#onAnyUp((member) => this.#compact(member))],
       [4 * roughness, () => this.#onAnyUp((member) => this.#crash(member))],
       [40, () => this.#restart()],
-      [5 * roughness, () => this.#partition()],
-      [20, () => this.#heal()],
+      [2 * roughness, () => this.#partition()],
+      // Partitions last, so that a leader that was cut off is asked to read when another one has committed.
+      [2, () => this.#heal()],
     ];
   }
 
