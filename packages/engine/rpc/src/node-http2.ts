@@ -4,12 +4,16 @@
  */
 import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { AnnouncedSettings } from "./frame-scanner.ts";
 import { PingPolicy } from "./ping-policy.ts";
 import { startServerPings } from "./server-pings.ts";
 import type { AcceptStream, OutgoingFields, Peer, StreamReceiver, TransportStream } from "./transport.ts";
 
 /** What a connection is told. */
 export interface Http2Options {
+  /** The connection's socket, whose received bytes tell silence. */
+  readonly socket: Socket;
   /** Takes each stream. */
   readonly accept: AcceptStream;
   /** Where the connection comes from. */
@@ -48,19 +52,26 @@ interface SessionOptions extends http2.ServerOptions {
   readonly streamResetRate: number;
 }
 
-/** Serves a connection whose client has begun to speak HTTP/2. */
-export function serveHttp2(socket: Socket, options: Http2Options): Http2Connection {
+/** What a client is told that it may do. */
+export function announcedSettings({
+  maxConcurrentStreams,
+}: Pick<Http2Options, "maxConcurrentStreams">): AnnouncedSettings {
+  return { maxConcurrentStreams, initialWindowSize: streamWindowBytes };
+}
+
+/** Serves a connection whose client has begun to speak HTTP/2: its socket, or a stream in front of it. */
+export function serveHttp2(connection: Duplex, options: Http2Options): Http2Connection {
   const sessionOptions: SessionOptions = {
-    settings: { maxConcurrentStreams: options.maxConcurrentStreams, initialWindowSize: streamWindowBytes },
+    settings: announcedSettings(options),
     // In megabytes. Above it Node refuses new streams; what waits for slow clients has a bound of our own.
     maxSessionMemory: 1000,
     // A client of thousands of watches cancels them all at once when it leaves.
     streamResetBurst: 100_000,
     streamResetRate: 10_000,
   };
-  const session = http2.performServerHandshake(socket, sessionOptions);
+  const session = http2.performServerHandshake(connection, sessionOptions);
   session.setLocalWindowSize(connectionWindowBytes);
-  startServerPings(session, { ...options, socket });
+  startServerPings(session, options);
   return new NodeConnection(session, options);
 }
 

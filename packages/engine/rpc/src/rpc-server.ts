@@ -1,11 +1,13 @@
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { wireErrors } from "@conclave/protocol";
 import { Dispatcher } from "./dispatcher.ts";
 import { awaitFirstBytes } from "./first-bytes.ts";
+import { awaitFirstRequest } from "./first-request.ts";
 import { type Listener, startListener } from "./listener.ts";
 import type { MethodStats } from "./method-counters.ts";
-import { type Http2Connection, serveHttp2 } from "./node-http2.ts";
+import { announcedSettings, type Http2Connection, serveHttp2 } from "./node-http2.ts";
 import type { RpcCall } from "./rpc-call.ts";
 import { RpcError } from "./rpc-error.ts";
 import type { ServerCall } from "./server-call.ts";
@@ -152,12 +154,12 @@ class NodeRpcServer implements RpcServer {
     this.#sockets.add(socket);
     this.#undecided.add(socket);
     socket.once("close", () => this.#onDisconnected(socket));
+    const settings = announcedSettings(this.#options);
     awaitFirstBytes(socket, {
       timeoutMs: this.#options.handshakeTimeoutMs,
       onVersion: (version) => {
-        this.#undecided.delete(socket);
-        if (version === "http2") this.#serveHttp2(socket);
-        else this.#serveHttp1(socket);
+        if (version === "http1") this.#serveHttp1(socket);
+        else awaitFirstRequest(socket, { settings, onReady: (connection) => this.#serveHttp2(socket, connection) });
       },
     });
   }
@@ -169,15 +171,18 @@ class NodeRpcServer implements RpcServer {
   }
 
   #serveHttp1(socket: Socket): void {
+    this.#undecided.delete(socket);
     this.#http1.emit("connection", socket);
     socket.resume();
   }
 
-  #serveHttp2(socket: Socket): void {
+  #serveHttp2(socket: Socket, duplex: Duplex): void {
+    this.#undecided.delete(socket);
     // HTTP/2 has no half-closed connections: a client that has ended its half is gone.
     socket.allowHalfOpen = false;
-    const connection = serveHttp2(socket, {
+    const connection = serveHttp2(duplex, {
       ...this.#options,
+      socket,
       accept: (stream, head) => this.#dispatcher.accept(stream, head),
       peer: peerOf(socket),
       onClose: () => this.#http2.delete(connection),
