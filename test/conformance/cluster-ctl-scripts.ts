@@ -124,8 +124,6 @@ export const clusterScripts: readonly ClusterScript[] = [
       run("member promote 1234"),
       run("member promote xyz"),
       run("member promote"),
-      run("member update $added --peer-urls=$new(3)"),
-      run("member list"),
       run("member remove $added"),
       run("member remove $added"),
       run("member promote $added"),

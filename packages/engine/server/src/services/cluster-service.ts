@@ -40,7 +40,8 @@ export class ClusterService {
   }
 
   async memberAdd({ peerURLs, isLearner }: MemberAddRequest): Promise<MemberAddResponse> {
-    const peerUrls = validUrls(peerURLs);
+    // A new member's URLs are kept in order, as its id follows from them; an update's as they were given.
+    const peerUrls = validUrls(peerURLs).sort();
     const { clock } = this.#member.ports;
     const id = computeAddedMemberId(peerUrls, Math.floor(clock.wallMs() / 1000));
     const added: ClusterMember = { id, name: "", peerUrls, clientUrls: [], isLearner };
@@ -98,11 +99,11 @@ function refusal(name: WireErrorName): WireError | RpcError {
     : new WireError(name);
 }
 
-/** Peer URLs as etcd takes them, sorted. */
+/** Peer URLs as etcd takes them. */
 function validUrls(urls: readonly string[]): string[] {
   const trimmed = urls.map((url) => url.trim());
   if (trimmed.length === 0 || trimmed.some((url) => urlFault(url) !== undefined)) throw new WireError("MemberBadURLs");
-  return trimmed.sort();
+  return trimmed;
 }
 
 function toMessage(member: PeerMember): MemberMessage {

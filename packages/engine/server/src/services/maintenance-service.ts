@@ -71,8 +71,8 @@ export class MaintenanceService {
     return { header: this.#member.header(), hash };
   }
 
+  /** Of what this member has: members are compared by it, whether they have a leader or not. */
   async hashKV(request: HashKVRequest): Promise<HashKVResponse> {
-    await this.#member.linearizable();
     const slices = withWireErrors(() => this.#member.store.hashKv(saturate(request.revision)));
     const header = this.#member.header();
     return { header, ...(await this.#inSlices(slices)) };
