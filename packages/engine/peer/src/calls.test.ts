@@ -238,17 +238,21 @@ for (const version of ["3.4", "3.5"] satisfies EtcdVersion[]) {
       await expect(network.promote(call, 1n)).rejects.toMatchObject({ code: "MemberNotFound" });
       await expect(network.promote(call, etcd.id)).rejects.toMatchObject({ code: "MemberNotLearner" });
       await expect(network.promote(call, learner)).rejects.toMatchObject({ code: "LearnerNotReady" });
-    });
+    }, 30_000);
 
     // 3.4.23 leaves the connection hanging where it should refuse, and does not look at the cluster.
     const itSince35 = version === "3.5" ? it : () => undefined;
-    itSince35("for hashes are refused in etcd's words", async () => {
-      await using etcd = await startEtcdMember(version);
-      await using caller = await testMember({ id: 1n });
-      const call = { urls: [etcd.peerUrl], timeoutMs: 10_000 };
-      const ask = (revision: number, clusterId: bigint) => caller.network.hashKv(call, { revision, clusterId });
-      await expect(ask(99, etcd.clusterId)).rejects.toMatchObject({ code: "FutureRev" });
-      await expect(ask(0, 1n)).rejects.toMatchObject({ code: "REFUSED" });
-    });
+    itSince35(
+      "for hashes are refused in etcd's words",
+      async () => {
+        await using etcd = await startEtcdMember(version);
+        await using caller = await testMember({ id: 1n });
+        const call = { urls: [etcd.peerUrl], timeoutMs: 10_000 };
+        const ask = (revision: number, clusterId: bigint) => caller.network.hashKv(call, { revision, clusterId });
+        await expect(ask(99, etcd.clusterId)).rejects.toMatchObject({ code: "FutureRev" });
+        await expect(ask(0, 1n)).rejects.toMatchObject({ code: "REFUSED" });
+      },
+      30_000,
+    );
   });
 }

@@ -12,6 +12,7 @@ import { firstBytes, type RawReply, type RawRequest, rawRequest } from "./testin
 import { type TestMember, testMember, testMessage } from "./testing/test-member.ts";
 
 const learnerUrl = "http://127.0.0.1:1";
+const timeoutMs = 30_000;
 const leaseId = 4242n;
 const unknownId = 0x77n;
 
@@ -224,25 +225,33 @@ for (const version of ["3.4", "3.5"] satisfies EtcdVersion[]) {
       await pair.etcd[Symbol.asyncDispose]();
     });
 
-    it.each(Object.entries(version === "3.4" ? cases : { ...cases, ...since35 }))("%s", async (_name, request) => {
-      const expected = await rawRequest(pair.etcd.peerUrl, request(pair));
-      const actual = await rawRequest(pair.ours.url, request(pair));
-      expect(comparable(actual)).toEqual(comparable(expected));
-    });
+    it.each(Object.entries(version === "3.4" ? cases : { ...cases, ...since35 }))(
+      "%s",
+      async (_name, request) => {
+        const expected = await rawRequest(pair.etcd.peerUrl, request(pair));
+        const actual = await rawRequest(pair.ours.url, request(pair));
+        expect(comparable(actual)).toEqual(comparable(expected));
+      },
+      timeoutMs,
+    );
 
-    it.each(["msgapp", "message"])("a %s stream", async (kind) => {
-      const request = stream(({ learner }) => `${kind}/${formatId(learner)}`)(pair);
-      const [expected, actual] = await Promise.all([
-        firstBytes(pair.etcd.peerUrl, request),
-        firstBytes(pair.ours.url, request),
-      ]);
-      const head = ({ status, headers }: RawReply) => [
-        status,
-        headers["transfer-encoding"],
-        headers["x-server-version"],
-        headers["x-etcd-cluster-id"],
-      ];
-      expect(head(actual)).toEqual(head(expected));
-    });
+    it.each(["msgapp", "message"])(
+      "a %s stream",
+      async (kind) => {
+        const request = stream(({ learner }) => `${kind}/${formatId(learner)}`)(pair);
+        const [expected, actual] = await Promise.all([
+          firstBytes(pair.etcd.peerUrl, request),
+          firstBytes(pair.ours.url, request),
+        ]);
+        const head = ({ status, headers }: RawReply) => [
+          status,
+          headers["transfer-encoding"],
+          headers["x-server-version"],
+          headers["x-etcd-cluster-id"],
+        ];
+        expect(head(actual)).toEqual(head(expected));
+      },
+      timeoutMs,
+    );
   });
 }

@@ -50,13 +50,20 @@ export function createPeerNetwork(options: PeerNetworkOptions): HttpPeerNetwork 
       const home: Home = { identity, serverVersion, receiver, onRemoved, ...ports };
       const transport = new Transport(home, closeListeners);
       const handler = new PeerHandler(home, transport);
-      const onRequest: RequestListener = (request, response) => void handler.handle(request, response);
+      // What comes while the listeners are being opened waits until the caller has its transport.
+      let admit: () => void = () => undefined;
+      const admitted = new Promise<void>((resolve) => {
+        admit = resolve;
+      });
+      const onRequest: RequestListener = (request, response) =>
+        void admitted.then(() => handler.handle(request, response));
       try {
         for (const url of listenUrls) listeners = [...listeners, await Listener.open(url, { onRequest, limits })];
       } catch (error) {
         await transport.close();
         throw error;
       }
+      scheduler.atTurnEnd(admit);
       return transport;
     },
   };

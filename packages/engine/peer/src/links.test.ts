@@ -1,7 +1,11 @@
 /** How members find, lose and refuse each other. */
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { connect, introduce, type TestMember, testClusterId, testMember, testMessage } from "./testing/test-member.ts";
 
@@ -41,16 +45,15 @@ const streamHead = { "X-Server-Version": "3.6.0", "X-Etcd-Cluster-ID": testClust
 
 describe("a member that goes and comes back", () => {
   it("is told to be lost once, is dialled again, and messages flow again", async () => {
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
-    const limits = { keepAliveMs: 5 };
-    const two = await testMember({ id: 2n, limits });
+    await using one = await testMember({ id: 1n });
+    const two = await testMember({ id: 2n });
     const listenUrl = two.url;
     const heard = () => one.log.filter(({ message }) => message === "hears a peer").length;
     await connect(one, two);
     await one.until(() => heard() === 1);
     await two.transport.close();
     await one.until(() => one.transport.activeSince(2n) === undefined);
-    await using again = await testMember({ id: 2n, listenUrl, limits });
+    await using again = await testMember({ id: 2n, listenUrl });
     again.transport.addPeer(1n, [one.url]);
     await one.until(() => one.transport.activeSince(2n) !== undefined);
     await again.until(() => again.transport.activeSince(1n) !== undefined);
@@ -63,7 +66,7 @@ describe("a member that goes and comes back", () => {
   });
 
   it("is found at its new URL", async () => {
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
+    await using one = await testMember({ id: 1n });
     await using two = await testMember({ id: 2n });
     one.transport.addPeer(2n, ["http://127.0.0.1:1"]);
     two.transport.addPeer(1n, [one.url]);
@@ -73,7 +76,7 @@ describe("a member that goes and comes back", () => {
   });
 
   it("is found at the second of its URLs", async () => {
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
+    await using one = await testMember({ id: 1n });
     await using two = await testMember({ id: 2n });
     two.transport.addPeer(1n, [one.url]);
     one.transport.addPeer(2n, ["http://127.0.0.1:1", two.url]);
@@ -101,7 +104,7 @@ describe("a stream", () => {
       dials++;
       response.writeHead(200, streamHead).flushHeaders();
     });
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5, streamIdleMs: 50 } });
+    await using one = await testMember({ id: 1n, limits: { streamIdleMs: 50 } });
     one.transport.addPeer(2n, [silent.url]);
     await one.until(() => warnings(one).length > 0);
     expect(warnings(one)).toEqual(["cannot hear a peer: nothing came for 50 ms"]);
@@ -109,7 +112,7 @@ describe("a stream", () => {
   });
 
   it("is kept alive while there is nothing to say", async () => {
-    await using one = await testMember({ id: 1n, limits: { keepAliveMs: 5 } });
+    await using one = await testMember({ id: 1n });
     one.transport.addPeer(2n, ["http://127.0.0.1:1"]);
     const headers = { ...requestHead, "X-Raft-To": "1" };
     const response = await fetch(`${one.url}/raft/stream/msgapp/2`, { headers });
@@ -129,7 +132,7 @@ describe("a stream", () => {
     await using hostile = await fakeMember((_request, response) => {
       response.writeHead(200, streamHead).write(Buffer.from(bytes, "hex"));
     });
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
+    await using one = await testMember({ id: 1n });
     one.transport.addPeer(2n, [hostile.url]);
     await one.until(() => warnings(one).length > 0);
     expect(warnings(one)[0]).toMatch(cause);
@@ -144,7 +147,7 @@ describe("a stream", () => {
         request.url?.includes("msgapp") === true ? "00" : "0000000000000012080810001800200028003000400050005800";
       response.writeHead(200, streamHead).end(Buffer.from(keepAlive, "hex"));
     });
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
+    await using one = await testMember({ id: 1n });
     one.transport.addPeer(2n, [flapping.url]);
     while (dials < 20) await once(flapping.server, "request");
     expect(warnings(one)).toEqual(["cannot hear a peer: the stream was closed"]);
@@ -157,7 +160,7 @@ describe("a stream", () => {
     ["of another cluster", { ...streamHead, "X-Etcd-Cluster-ID": "1" }, "cluster ID mismatch"],
   ])("of a member %s is not read", async (_what, head, cause) => {
     await using other = await fakeMember((_request, response) => response.writeHead(200, head).flushHeaders());
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
+    await using one = await testMember({ id: 1n });
     one.transport.addPeer(2n, [other.url]);
     await one.until(() => warnings(one).length > 0);
     expect(warnings(one)).toEqual([`cannot hear a peer: ${cause}`]);
@@ -167,8 +170,8 @@ describe("a stream", () => {
 
 describe("a stranger", () => {
   it("of another cluster is refused and told of once, at both ends, however often it knocks", async () => {
-    await using one = await testMember({ id: 1n, limits: { redialMs: 5 } });
-    await using two = await testMember({ id: 2n, clusterId: 0x77n, limits: { redialMs: 2 } });
+    await using one = await testMember({ id: 1n });
+    await using two = await testMember({ id: 2n, clusterId: 0x77n });
     introduce(one, two);
     await two.until(() => warnings(two).length > 0);
     await one.until(() => warnings(one).length > 1);
@@ -205,7 +208,7 @@ describe("a member that was removed", () => {
   it("is told so when it dials, and dials no more", async () => {
     const removed = new Set<bigint>();
     await using one = await testMember({ id: 1n, receiver: { wasRemoved: (id) => removed.has(id) } });
-    await using two = await testMember({ id: 2n, limits: { redialMs: 5 } });
+    await using two = await testMember({ id: 2n });
     await connect(one, two);
     removed.add(2n);
     one.transport.removePeer(2n);
@@ -346,6 +349,33 @@ describe("closing", () => {
 });
 
 describe("listening", () => {
+  it("on several addresses answers at each of them", async () => {
+    await using one = await testMember({ id: 1n, listenUrl: "http://127.0.0.1:0,http://[::1]:0" });
+    const answers = one.network.listeningUrls.map(async (url) => (await fetch(`${url}/version`)).status);
+    expect(await Promise.all(answers)).toEqual([200, 200]);
+  });
+
+  it("on a unix socket answers other members, also where a killed process has left its file", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "peer-"));
+    const path = join(directory, "peer.sock");
+    const url = `unix://${path}`;
+    spawnSync(process.execPath, [
+      "-e",
+      `require("net").createServer().listen("${path}", () => process.kill(process.pid, "SIGKILL"))`,
+    ]);
+    expect(await readdir(directory)).toEqual(["peer.sock"]);
+    const one = await testMember({ id: 1n, listenUrl: url });
+    await expect(testMember({ id: 2n, listenUrl: url })).rejects.toMatchObject({ code: "LISTEN" });
+    await using two = await testMember({ id: 2n });
+    one.transport.addPeer(2n, [two.url]);
+    two.transport.addPeer(1n, [url]);
+    two.transport.send([testMessage({ type: "MsgVote", from: 2n, to: 1n, term: 1 })]);
+    await one.until(() => one.messages.length === 1);
+    await one.transport.close();
+    expect(await readdir(directory)).toEqual([]);
+    await rm(directory, { recursive: true });
+  });
+
   it("fails with the address when that is taken", async () => {
     await using one = await testMember({ id: 1n });
     await expect(testMember({ id: 2n, listenUrl: one.url })).rejects.toMatchObject({

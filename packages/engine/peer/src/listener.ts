@@ -1,5 +1,7 @@
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
+import { connect } from "node:net";
 import type { PeerLimits } from "./options.ts";
 import { PeerError } from "./peer-error.ts";
 import { formatPeerUrl, parsePeerUrl } from "./peer-url.ts";
@@ -30,8 +32,10 @@ export class Listener {
     );
     server.maxConnections = limits.connectionsMax;
     try {
+      const address = parsePeerUrl(url);
+      if ("socketPath" in address) await removeStale(address.socketPath);
       const listening = once(server, "listening");
-      server.listen({ ...parsePeerUrl(url) });
+      server.listen("socketPath" in address ? { path: address.socketPath } : { ...address });
       await listening;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -54,4 +58,16 @@ export class Listener {
     this.#server.closeAllConnections();
     await closed;
   }
+}
+
+/** Removes the socket file of a process that was killed: nobody answers there any more. */
+async function removeStale(path: string): Promise<void> {
+  const isStale = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
+  if (isStale) await rm(path, { force: true });
 }

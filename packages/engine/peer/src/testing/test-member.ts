@@ -61,6 +61,7 @@ export interface TestMemberOptions {
   readonly serverVersion?: string;
   readonly limits?: Partial<PeerLimits>;
   readonly receiver?: Partial<PeerReceiver>;
+  /** One, or several with commas between them. */
   readonly listenUrl?: string;
   readonly peerUrls?: readonly string[];
 }
@@ -97,7 +98,7 @@ export async function testMember(options: TestMemberOptions): Promise<TestMember
   const scheduler = testScheduler();
   const logPort = testLog(log);
   const network = createPeerNetwork({
-    listenUrls: [listenUrl ?? "http://127.0.0.1:0"],
+    listenUrls: (listenUrl ?? "http://127.0.0.1:0").split(","),
     clock: testClock,
     scheduler,
     random: testRandom,
@@ -113,7 +114,8 @@ export async function testMember(options: TestMemberOptions): Promise<TestMember
         changed();
       },
     },
-    limits,
+    // Impatient, so that tests need not be patient.
+    limits: { redialMs: 5, keepAliveMs: 10, ...limits },
   });
   const record = <T>(list: T[], item: T) => {
     list.push(item);
