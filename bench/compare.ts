@@ -6,7 +6,7 @@ export interface Result {
   readonly subject: SubjectName;
   /** The median figure, in the load's unit. */
   readonly value: number;
-  /** Processor time that an operation cost the server, in microseconds, median; undefined where it says nothing. */
+  /** Processor time that an operation cost the server, all members together, in microseconds, median; undefined where it says nothing. */
   readonly cpuUs: number | undefined;
 }
 
@@ -32,10 +32,12 @@ interface Sample {
 }
 
 async function measure(load: Load, subject: Subject): Promise<Sample> {
-  const beforeUs = cpuUs(subject.process.pid);
+  await subject.settle();
+  const spentUs = () => subject.pids.reduce((sum, pid) => sum + cpuUs(pid), 0);
+  const beforeUs = spentUs();
   const { value, operations } = await load.measure(subject);
   if (operations === undefined) return { value, cpuUs: undefined };
-  return { value, cpuUs: (cpuUs(subject.process.pid) - beforeUs) / operations };
+  return { value, cpuUs: (spentUs() - beforeUs) / operations };
 }
 
 /** Runs a load on fresh servers, which take turns. */
@@ -43,7 +45,7 @@ export async function compare(load: Load, { subjects: names, rounds }: CompareOp
   const subjects: Subject[] = [];
   try {
     for (const name of names) {
-      const subject = await startSubject(name);
+      const subject = await startSubject(name, load.members ?? 1);
       subjects.push(subject);
       await load.prepare?.(subject);
     }

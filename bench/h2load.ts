@@ -38,9 +38,10 @@ export function unaryLoad<Request, Response>(options: {
   readonly concurrency: Concurrency;
   readonly method: UnaryMethod<Request, Response>;
   readonly request: Request;
+  readonly members?: number;
   readonly prepare?: (subject: Subject) => Promise<void>;
 }): Load {
-  const { name, method, request } = options;
+  const { name, method, request, members = 1 } = options;
   const prepare = async (subject: Subject): Promise<void> => {
     await options.prepare?.(subject);
     // h2load does not look at the gRPC status: one call by a client that does shows that the request is sound.
@@ -49,7 +50,7 @@ export function unaryLoad<Request, Response>(options: {
   };
   const measure = ({ url }: Subject): Promise<Measurement> =>
     measureCalls(`${url}${method.path}`, { ...options.concurrency, ...method, request });
-  return { name, unit: "calls/s", better: "higher", prepare, measure };
+  return { name, unit: "calls/s", better: "higher", members, prepare, measure };
 }
 
 /** Calls a method for some seconds over so many connections and streams. */

@@ -16,6 +16,8 @@ export interface Load {
   readonly unit: string;
   /** Whether more or less is better. */
   readonly better: "higher" | "lower";
+  /** How many members each server has; default: 1. The load is put on the leader. */
+  readonly members?: number;
   /** Brings a new server to where the load begins; once for all rounds. */
   prepare?(subject: Subject): Promise<void>;
   /** Measures once. */

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, memberFlags, type ServerProcess, startServerProcess } from "@conclave/testkit";
+import { freePorts, memberFlags, startCluster, startServerProcess } from "@conclave/testkit";
 
 /** The servers by name. */
 export type SubjectName = "etcd" | "conclave";
@@ -12,10 +12,23 @@ export type SubjectName = "etcd" | "conclave";
 /** A server under load. */
 export interface Subject extends AsyncDisposable {
   readonly name: SubjectName;
-  /** Where it serves clients. */
+  /** Where it serves clients; of a cluster, where its leader does. */
   readonly url: string;
-  /** The process. */
-  readonly process: ServerProcess;
+  /** The process there. */
+  readonly process: SubjectProcess;
+  /** All its processes. */
+  readonly pids: readonly number[];
+  /** Before each measurement: of a cluster, finds the leader again. */
+  settle(): Promise<void>;
+}
+
+/** A process of a server. */
+export interface SubjectProcess {
+  readonly pid: number;
+  /** Ends it. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again on the same data; resolves when it serves. */
+  restart(): Promise<void>;
 }
 
 const binaries: Readonly<Record<SubjectName, string>> = {
@@ -31,22 +44,55 @@ export function absenceOf(name: SubjectName): string | undefined {
     : "bin/conclave does not run: build it with `npm run build`";
 }
 
-/** Starts a server of one member on free loopback ports. */
-export async function startSubject(name: SubjectName): Promise<Subject> {
+const flags: readonly string[] = ["--quota-backend-bytes=8589934592"];
+
+/** Starts a server of so many members on free loopback ports. */
+export function startSubject(name: SubjectName, members: number): Promise<Subject> {
+  return members === 1 ? startAlone(name) : startTogether(name, members);
+}
+
+async function startTogether(name: SubjectName, size: number): Promise<Subject> {
+  const cluster = await startCluster({ kind: name, size, flags });
+  let leader = await cluster.waitForLeader();
+  return {
+    name,
+    get url() {
+      return leader.url;
+    },
+    get process() {
+      return leader;
+    },
+    get pids() {
+      return cluster.members.map(({ pid }) => pid);
+    },
+    async settle() {
+      leader = await cluster.waitForLeader({ among: cluster.members });
+    },
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
+}
+
+async function startAlone(name: SubjectName): Promise<Subject> {
   const dataDir = await mkdtemp(join(tmpdir(), `bench-${name}-`));
   const [clientPort, peerPort] = await freePorts(2);
   const url = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
-  const args = [
-    ...memberFlags({ name: "bench", dataDir, clientUrl: url, peerUrl }),
-    "--quota-backend-bytes=8589934592",
-  ];
+  const args = [...memberFlags({ name: "bench", dataDir, clientUrl: url, peerUrl }), ...flags];
   const process = await startServerProcess({ name, binary: binaries[name], args, url });
   const dispose = async (): Promise<void> => {
     await process.kill();
     await rm(dataDir, { recursive: true, force: true });
   };
-  return { name, url, process, [Symbol.asyncDispose]: dispose };
+  return {
+    name,
+    url,
+    process,
+    get pids() {
+      return [process.pid];
+    },
+    settle: async () => {},
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 /** Memory of a process that is in RAM now, in bytes. */
