@@ -92,7 +92,7 @@ class Simulation {
     this.#cluster = new SimulatedCluster({
       seed: options.seed,
       members: pick(3, 3, 3, 5, 1),
-      settings: { snapshotCount, snapshotCatchUpEntries, walSegmentBytes: 64 * 1024 },
+      settings: { snapshotCount, snapshotCatchUpEntries, walSegmentBytes: pick(4, 64) * 1024 },
       network: { interruption: 0.2, onSend: (message) => this.#watching(() => this.#safety.onMessage(message)) },
     });
     const cluster = this.#cluster;
@@ -101,8 +101,9 @@ class Simulation {
     const compactTo = () => Math.min(...this.#watchers.map(({ cursor }) => cursor));
     this.#kv = new KvWorkload({ cluster, random: draw(), recorder: this.#recorder, compactTo });
     const [contenders, keepers] = this.#load === "locks" ? [3, 2] : [0, 0];
+    const ttlSec = pick(3, 6);
     const onViolation = (message: string) => this.#violate(message);
-    this.#ownership = new OwnershipWorkload({ cluster, random: draw(), contenders, keepers, onViolation });
+    this.#ownership = new OwnershipWorkload({ cluster, random: draw(), contenders, keepers, ttlSec, onViolation });
     this.#faults = new FaultSchedule({ cluster, random: draw() });
   }
 

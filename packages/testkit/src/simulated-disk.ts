@@ -37,8 +37,12 @@ export interface SimulatedDisk extends FileSystem {
    * @returns the disk as it is when the power is back
    */
   crash(options: { readonly tear: Tear }): SimulatedDisk;
-  /** Makes the next sync of a file or directory fail with `EIO`. What it should have made durable is lost. */
-  failNextSync(): void;
+  /**
+   * Makes the next sync of a file or directory fail with `EIO`. What it should have made durable is lost.
+   *
+   * @returns takes it back, if there was no sync yet
+   */
+  failNextSync(): () => void;
   /** Makes writes fail with `ENOSPC` once so many more bytes, in blocks of 4096, are taken. */
   limitFreeBytes(bytes: number): void;
   /** How many calls there were. */
@@ -74,8 +78,11 @@ class MemoryDisk implements SimulatedDisk {
     return new MemoryDisk(this.#options, directoryAfterCrash(this.#root, tear, random));
   }
 
-  failNextSync(): void {
+  failNextSync(): () => void {
     this.#failSync = true;
+    return () => {
+      this.#failSync = false;
+    };
   }
 
   limitFreeBytes(bytes: number): void {

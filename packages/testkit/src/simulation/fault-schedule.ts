@@ -13,13 +13,15 @@ import type { LinkSettings } from "./wires.ts";
 export type FaultKind =
   /** A machine loses its power and what it had not synced. */
   | "crash"
+  /** A machine loses its power again and again, and is back at once. */
+  | "flapping"
   /** All machines lose their power at once. */
   | "blackout"
   /** A member is stopped in order and started again. */
   | "restart"
   /** The machines fall into two groups that do not reach each other. */
   | "partition"
-  /** A machine reaches nobody, clients included. */
+  /** A machine reaches nobody, or only clients. */
   | "isolation"
   /** A machine is heard by another one that it does not hear. */
   | "oneWay"
@@ -63,6 +65,7 @@ export interface FaultScheduleOptions {
 /** How often each kind of fault happens by default. */
 export const defaultFaults: Readonly<Record<FaultKind, number>> = {
   crash: 20,
+  flapping: 5,
   blackout: 2,
   restart: 5,
   partition: 10,
@@ -145,27 +148,33 @@ export class FaultSchedule {
       disk.limitFreeBytes(Number.POSITIVE_INFINITY);
     }
     await Promise.all(this.#underWay);
-    await Promise.all([...cluster.machines.values()].map((machine) => this.#bringUp(machine)));
+    await this.#bringUp();
   }
 
-  /** Starts a member unless it runs, or was removed. */
-  async #bringUp(machine: SimulatedMachine): Promise<void> {
+  /** Starts every member that is not running, or that stops once more, until all of them run at one time. */
+  async #bringUp(): Promise<void> {
+    const machines = [...this.#cluster.machines.values()];
     const endMs = this.#cluster.time.monotonicMs() + repairMs;
     let failure: unknown;
-    while (machine.state !== "running" && machine.state !== "removed") {
-      if (this.#cluster.time.monotonicMs() > endMs)
-        throw new Error(`${machine.name} is ${machine.state} after ${repairMs} ms`, { cause: failure });
-      machine.disk.limitFreeBytes(Number.POSITIVE_INFINITY);
-      if (machine.state === "down" || machine.state === "failed")
-        await this.#revive(machine).catch((error: unknown) => {
-          failure = error;
-        });
+    for (;;) {
+      const idle = machines.filter(({ state }) => state !== "running" && state !== "removed");
+      if (idle.length === 0) return;
+      if (this.#cluster.time.monotonicMs() > endMs) {
+        const states = idle.map(({ name, state }) => `${name} is ${state}`);
+        throw new Error(`After ${repairMs} ms ${states.join(", ")}`, { cause: failure });
+      }
+      for (const machine of idle)
+        if (machine.state === "down" || machine.state === "failed")
+          this.#revive(machine).catch((error: unknown) => {
+            failure = error;
+          });
       await this.#cluster.sleep(200);
     }
   }
 
   /** Starts a member; one that never came into the cluster it was told of joins the one that there is. */
-  async #revive({ name }: SimulatedMachine): Promise<void> {
+  async #revive({ name, disk }: SimulatedMachine): Promise<void> {
+    disk.limitFreeBytes(Number.POSITIVE_INFINITY);
     try {
       await this.#cluster.restart(name);
     } catch (error) {
@@ -222,6 +231,8 @@ export class FaultSchedule {
     switch (kind) {
       case "crash":
         return this.#crash(target.name);
+      case "flapping":
+        return this.#flap(target.name);
       case "restart":
         return this.#restart(target.name);
       case "isolation":
@@ -245,14 +256,23 @@ export class FaultSchedule {
 
   async #crash(name: string): Promise<void> {
     this.#cluster.crash(name, this.#pick(tears));
-    await this.#last(100, 5_000);
+    await this.#last(10, 5_000);
     this.#reboot(name);
+  }
+
+  async #flap(name: string): Promise<void> {
+    const times = 2 + this.#random.below(4);
+    for (let time = 0; time < times; time++) {
+      this.#cluster.crash(name, this.#pick(tears));
+      this.#reboot(name);
+      await this.#last(1, 400);
+    }
   }
 
   async #blackout(): Promise<void> {
     const running = this.#running();
     for (const { name } of running) this.#cluster.crash(name, this.#pick(tears));
-    await this.#last(100, 2_000);
+    await this.#last(10, 2_000);
     for (const { name } of running) this.#reboot(name);
   }
 
@@ -279,7 +299,10 @@ export class FaultSchedule {
   }
 
   async #isolate(name: string): Promise<void> {
-    this.#cluster.isolate(name);
+    const others = [...this.#cluster.machines.keys()].filter((other) => other !== name);
+    // What a member says to clients when it has lost the others matters as much.
+    if (this.#random.below(2) === 0) this.#cluster.isolate(name);
+    else this.#cluster.partition([name], others);
     await this.#last(500, 8_000);
     this.#cluster.heal();
   }
@@ -326,8 +349,9 @@ export class FaultSchedule {
   }
 
   async #failedSync(target: SimulatedMachine): Promise<void> {
-    target.disk.failNextSync();
+    const takeBack = target.disk.failNextSync();
     await this.#last(500, 3_000);
+    takeBack();
     // Nobody knows what a disk holds that failed to sync: what was not synced is gone with the power.
     if (target.state === "failed") this.#cluster.crash(target.name, "drop");
     this.#reboot(target.name);

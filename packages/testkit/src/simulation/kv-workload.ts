@@ -23,7 +23,7 @@ export interface KvWorkloadOptions {
   readonly clients?: number;
   /** How many keys there are; default: 4. Few keys make many meetings. */
   readonly keys?: number;
-  /** Longest time that a client thinks between two operations, in ms; default: 400. */
+  /** Longest time that a client thinks between two operations, in ms; default: 250. */
   readonly thinkMs?: number;
   /** How long a client waits for an answer, in ms; default: 5 000. */
   readonly timeoutMs?: number;
@@ -72,7 +72,7 @@ export class KvWorkload {
       prefix: "k/",
       clients: 4,
       keys: 4,
-      thinkMs: 400,
+      thinkMs: 250,
       timeoutMs: 5_000,
       compactTo: () => 0,
       ...options,

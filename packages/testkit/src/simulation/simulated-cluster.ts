@@ -4,7 +4,7 @@
  * everything: the same seed gives the same run, byte for byte.
  */
 import type { Random } from "@conclave/base";
-import { type Client, type ClientOptions, type ClientTransport, createClient } from "@conclave/client";
+import { type Client, type ClientOptions, type ClientTransport, createClient, isConclaveError } from "@conclave/client";
 import type { LogFields, MemberSettings } from "@conclave/server";
 import { seededRandom } from "../seeded-random.ts";
 import type { DiskCall } from "../simulated-disk.ts";
@@ -70,6 +70,9 @@ const defaultSettings = {
   compactionSleepMs: 10,
   watchProgressIntervalMs: 600_000,
 };
+
+/** A member that has just been connected may not be counted on for 5 s. */
+const healthTimeoutMs = 30_000;
 
 const soundDiskMs: Record<DiskCall, number> = { read: 0.05, write: 0.05, sync: 0.5 };
 
@@ -273,13 +276,14 @@ export class SimulatedCluster {
   async promote(name: string, timeoutMs = 60_000): Promise<void> {
     const id = await this.#idOf(name);
     this.#note(`promote ${name}`);
-    await this.#until(() => this.#adminClient().cluster.memberPromote(id), timeoutMs);
+    await this.#until(() => this.#adminClient().cluster.memberPromote(id), { timeoutMs });
   }
 
   /** Removes a member from the cluster; it stops by itself once it learns of it. */
   async removeMember(name: string): Promise<void> {
     this.#note(`remove ${name}`);
-    await this.#adminClient().cluster.memberRemove(await this.#idOf(name));
+    const id = await this.#idOf(name);
+    await this.#onceHealthy(() => this.#adminClient().cluster.memberRemove(id));
   }
 
   /** Loses everything that a member has and lets it join again as a new one; resolves when it serves. */
@@ -364,7 +368,9 @@ export class SimulatedCluster {
   }
 
   async #join(machine: SimulatedMachine, isLearner: boolean): Promise<void> {
-    const { members } = await this.#adminClient().cluster.memberAdd([machine.peerUrl], { isLearner });
+    const { members } = await this.#onceHealthy(() =>
+      this.#adminClient().cluster.memberAdd([machine.peerUrl], { isLearner }),
+    );
     const initialCluster = members
       .flatMap(({ name, peerUrls }) => peerUrls.map((url) => `${this.#nameAt(url) ?? name}=${url}`))
       .join(",");
@@ -387,16 +393,29 @@ export class SimulatedCluster {
   /** Removes a member that was added and never came. */
   async #forget(name: string): Promise<void> {
     const id = await this.#idOf(name).catch(() => undefined);
-    if (id !== undefined) await this.#adminClient().cluster.memberRemove(id);
+    if (id !== undefined) await this.#onceHealthy(() => this.#adminClient().cluster.memberRemove(id));
   }
 
-  async #until<T>(attempt: () => Promise<T>, timeoutMs: number): Promise<T> {
+  /**
+   * Changes the members as soon as those that there are have been connected for long enough. One that joins again in the
+   * second in which it joined before would get the id of the one that was removed, as in etcd, and is refused.
+   */
+  #onceHealthy<T>(attempt: () => Promise<T>): Promise<T> {
+    const retried = (error: unknown) =>
+      isConclaveError(error, "UNHEALTHY") || isConclaveError(error, "MEMBER_NOT_FOUND");
+    return this.#until(attempt, { timeoutMs: healthTimeoutMs, retried });
+  }
+
+  async #until<T>(
+    attempt: () => Promise<T>,
+    { timeoutMs, retried = () => true }: { readonly timeoutMs: number; readonly retried?: (error: unknown) => boolean },
+  ): Promise<T> {
     const endMs = this.time.monotonicMs() + timeoutMs;
     for (;;) {
       try {
         return await attempt();
       } catch (error) {
-        if (this.time.monotonicMs() >= endMs) throw error;
+        if (this.time.monotonicMs() >= endMs || !retried(error)) throw error;
         await this.sleep(200);
       }
     }

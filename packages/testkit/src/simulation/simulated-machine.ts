@@ -55,6 +55,9 @@ export type MachineState =
   /** Not a member: not yet, or not any more. */
   | "removed";
 
+/** How long a member that was removed goes on, as the process does, so that its last answers leave. */
+const removedGraceMs = 1_000;
+
 /** A machine of a simulated cluster. */
 export class SimulatedMachine {
   readonly name: string;
@@ -144,7 +147,10 @@ export class SimulatedMachine {
 
   /** Stops the member as SIGTERM does. */
   async stop(): Promise<void> {
-    if (!isAtRest(this.#state)) await this.#end("down");
+    const life = this.#life;
+    // Clients are served until there is a successor; one that is only starting leads nobody.
+    if (this.#state === "running") await this.#member?.handOver();
+    if (!isAtRest(this.#state) && life === this.#life) await this.#end("down");
   }
 
   /** Takes note that the machine's member is none of the cluster. It must be down. */
@@ -196,7 +202,7 @@ export class SimulatedMachine {
 
   #leave(life: number): void {
     if (life !== this.#life) return;
-    void this.#end("removed");
+    this.time.after(removedGraceMs, () => void this.#end("removed"));
   }
 
   #memberSettings(): MemberSettings {
