@@ -1,5 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+/** A request and where its answer goes. */
+export interface Exchange {
+  /** The request. */
+  readonly request: IncomingMessage;
+  /** Its path, without a query. */
+  readonly path: string;
+  /** The way to answer by more than an {@link Answer}. */
+  readonly response: ServerResponse;
+}
+
 /** What a request is answered with. */
 export interface Answer {
   /** The status. */

@@ -2,14 +2,13 @@
 import { decodeStrict } from "@conclave/protocol";
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@conclave/protocol/etcdserverpb";
 import { LeaseInternalRequest, LeaseInternalResponse } from "@conclave/protocol/leasepb";
-import { type Answer, pathNotFound, textAnswer, wrongMethod } from "./answer.ts";
+import { type Answer, type Exchange, pathNotFound, textAnswer, wrongMethod } from "./answer.ts";
 import type { Home } from "./home.ts";
 import { MalformedError } from "./malformed-error.ts";
 import { formatId } from "./member-id.ts";
 import { formatHash, formatMembers, formatVersion, parseHashRequest } from "./member-json.ts";
 import { header } from "./peer-headers.ts";
 import { internalText, isWireError, leaseStatuses, statusOf } from "./peer-wire-errors.ts";
-import type { Exchange } from "./raft-routes.ts";
 import { readBody } from "./request-body.ts";
 
 const promotePrefix = "/members/promote/";

@@ -1,7 +1,7 @@
 /** @module What etcd serves below `/raft`: messages, streams, snapshots and the probe. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Message } from "@conclave/raft";
-import { type Answer, pathNotFound, textAnswer, wrongMethod } from "./answer.ts";
+import { type Answer, type Exchange, pathNotFound, textAnswer, wrongMethod } from "./answer.ts";
 import type { Home } from "./home.ts";
 import { MalformedError } from "./malformed-error.ts";
 import { formatId, parseId } from "./member-id.ts";
@@ -11,16 +11,6 @@ import { readBody } from "./request-body.ts";
 import { receiveSnapshot } from "./snapshot-receiver.ts";
 import type { StreamKind } from "./stream-reader.ts";
 import type { Transport } from "./transport.ts";
-
-/** A request and where its answer goes. */
-export interface Exchange {
-  /** The request. */
-  readonly request: IncomingMessage;
-  /** Its path, without a query. */
-  readonly path: string;
-  /** The way to answer by more than an {@link Answer}. */
-  readonly response: ServerResponse;
-}
 
 const streamKinds: ReadonlyMap<string, StreamKind> = new Map([
   ["/raft/stream/msgapp/", "msgapp"],
@@ -67,7 +57,7 @@ export class RaftRoutes {
     this.#noteSender(request);
     const message = await this.#readMessage(request);
     if (message === undefined) return textAnswer(400, "error unmarshalling raft message", headers);
-    // Meant as 403 in etcd, and answered so.
+    // etcd means a 403 here and gives this; its members know no other.
     if (!this.#transport.deliver(message)) return textAnswer(500, "error processing raft message", headers);
     return { ...nothingToSay, headers };
   }
@@ -137,7 +127,10 @@ export class RaftRoutes {
   }
 
   #warn(request: IncomingMessage, cause: string): void {
-    const peer = header(request.headers, "x-server-from") ?? request.socket.remoteAddress ?? "unknown";
+    // A stranger goes by its address: it could give itself another id each time, and fill the log.
+    const id = parseId(header(request.headers, "x-server-from"));
+    const isKnown = id !== undefined && this.#transport.isPeer(id);
+    const peer = isKnown ? formatId(id) : (request.socket.remoteAddress ?? "unknown");
     this.#home.faults.warn({ message: "refused a member", peer, cause });
   }
 

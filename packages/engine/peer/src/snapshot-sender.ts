@@ -28,6 +28,7 @@ interface SnapshotBody {
 export class SnapshotSender {
   readonly #home: Home;
   readonly #sending = new Map<bigint, Promise<void>>();
+  #closed = false;
 
   constructor(home: Home) {
     this.#home = home;
@@ -46,32 +47,42 @@ export class SnapshotSender {
     );
   }
 
-  /** Resolves when nothing is under way any more; the way out must have been closed. */
-  async closed(): Promise<void> {
+  /** Reports nothing more, and resolves when nothing is under way any more; the way out must have been closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#sending.values());
   }
 
   async #refuse(to: bigint, { database }: SnapshotDelivery): Promise<void> {
-    this.#home.receiver.onSnapshotStatus(to, "failure");
+    this.#report(to, "failure");
     await this.#release(to, database);
   }
 
-  async #deliver(message: Message, { database, urls }: SnapshotDelivery): Promise<void> {
-    const { log, receiver } = this.#home;
+  async #deliver(message: Message, delivery: SnapshotDelivery): Promise<void> {
+    const { to } = message;
+    this.#report(to, await this.#attempt(message, delivery));
+    await this.#release(to, delivery.database);
+  }
+
+  async #attempt(message: Message, { database, urls }: SnapshotDelivery): Promise<"finish" | "failure"> {
+    const { log } = this.#home;
     const fields = { peer: formatId(message.to), index: message.snapshot?.metadata.index, bytes: database.sizeBytes };
+    const url = urls?.current;
     try {
-      if (urls === undefined) throw new Error("the receiver is not known");
+      if (url === undefined) throw new Error("the receiver is not known");
       log.info("sending a snapshot", fields);
-      await this.#post(message, { database, url: urls.current });
+      await this.#post(message, { database, url });
       log.info("sent a snapshot", fields);
-      receiver.onSnapshotStatus(message.to, "finish");
+      return "finish";
     } catch (error) {
-      urls?.avoid(urls.current);
+      if (url !== undefined) urls?.avoid(url);
       log.warn("could not send a snapshot", { ...fields, cause: error instanceof Error ? error.message : error });
-      receiver.onUnreachable(message.to);
-      receiver.onSnapshotStatus(message.to, "failure");
+      return "failure";
     }
-    await this.#release(message.to, database);
+  }
+
+  #report(to: bigint, status: "finish" | "failure"): void {
+    if (!this.#closed) this.#home.receiver.onSnapshotStatus(to, status);
   }
 
   async #release(to: bigint, database: OutgoingDatabase): Promise<void> {

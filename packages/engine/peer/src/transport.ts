@@ -85,7 +85,7 @@ export class Transport implements PeerTransport {
     for (const timer of this.#leaving.values()) timer.cancel();
     for (const peer of [...this.#peers.values(), ...this.#leaving.keys()]) peer.close();
     for (const posts of this.#remotes.values()) posts.close();
-    await Promise.all([this.#home.http.close(), this.#snapshots.closed(), this.#closeListeners()]);
+    await Promise.all([this.#home.http.close(), this.#snapshots.close(), this.#closeListeners()]);
   }
 
   /** Takes a message from the network. Tells whether it was meant for this member, and by a member that has not left. */
