@@ -88,6 +88,12 @@ export {
   type WaitForLeaderOptions,
 } from "./cluster-process.ts";
 export {
+  type EmbeddedCluster,
+  type EmbeddedClusterOptions,
+  type EmbeddedMember,
+  startEmbeddedCluster,
+} from "./embedded-cluster.ts";
+export {
   type EtcdOptions,
   type EtcdProcess,
   type EtcdVersion,
