@@ -5,11 +5,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "@conclave/base";
 import { type Client, createClient, isConclaveError, prefix } from "@conclave/client";
-import { seededRandom } from "@conclave/testkit";
-import { HistoryRecorder, operationsOf } from "../../packages/testkit/src/checkers/history.ts";
-import { checkKvLinearizability, linearizabilityText } from "../../packages/testkit/src/checkers/kv-linearizability.ts";
-import { compareAndSwap, type KvAnswer, type KvOperation } from "../../packages/testkit/src/checkers/kv-operation.ts";
-import { kvAnswer, kvRequest } from "../../packages/testkit/src/checkers/kv-protocol.ts";
+import {
+  checkKvLinearizability,
+  compareAndSwap,
+  HistoryRecorder,
+  type KvAnswer,
+  type KvOperation,
+  kvAnswer,
+  kvRequest,
+  linearizabilityText,
+  operationsOf,
+  seededRandom,
+} from "@conclave/testkit";
 import { LostWrite } from "./recorded-history.ts";
 
 /** How to make clients. */

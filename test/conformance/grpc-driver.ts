@@ -37,7 +37,7 @@ export interface DriverStream {
 
 /** A connection to one server. */
 export interface Driver {
-  call(method: Method, request: object): PendingCall;
+  call(method: Method, request: object, metadata?: Readonly<Record<string, string>>): PendingCall;
   /** Calls any path with any bytes. */
   callRaw(path: string, bytes: Uint8Array): PendingCall;
   open(method: Method, request?: object): DriverStream;
@@ -54,11 +54,12 @@ export function createDriver(endpoint: string): Driver {
     "grpc.max_send_message_length": -1,
   });
   return {
-    call(method, request) {
+    call(method, request, metadata = {}) {
       const { requestType, responseType } = method.definition;
-      return callUnary(client, method.path, encode(requestType, request), (bytes) => decode(responseType, bytes));
+      const bytes = encode(requestType, request);
+      return callUnary(client, { path: method.path, bytes, metadata }, (answer) => decode(responseType, answer));
     },
-    callRaw: (path, bytes) => callUnary(client, path, bytes, () => ({})),
+    callRaw: (path, bytes) => callUnary(client, { path, bytes, metadata: {} }, () => ({})),
     open: (method, request) => openStream(client, method, request),
     close: () => client.close(),
   };
@@ -72,10 +73,15 @@ function decode(codec: Codec<unknown>, bytes: Uint8Array): object {
   return codec.decode(bytes) as object;
 }
 
+interface UnaryRequest {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 function callUnary(
   client: Client,
-  path: string,
-  bytes: Uint8Array,
+  { path, bytes, metadata }: UnaryRequest,
   deserialize: (bytes: Buffer) => object,
 ): PendingCall {
   const options: CallOptions = { deadline: Date.now() + callTimeoutMs };
@@ -86,7 +92,7 @@ function callUnary(
       identity,
       deserialize,
       bytes,
-      new Metadata(),
+      Metadata.fromHttp2Headers({ ...metadata }),
       options,
       (error, message) => resolve(error ? failure(error) : { kind: "reply", message: message ?? {} }),
     );
