@@ -3,8 +3,8 @@
  * names the issue of etcd, and the change here that was tried and makes it fail.
  */
 import type { Member, MemberSettings } from "@conclave/server";
+import { SimulatedCluster } from "@conclave/testkit";
 import { describe, expect, test } from "vitest";
-import { SimulatedCluster } from "../../packages/testkit/src/simulation/simulated-cluster.ts";
 import { hashKv, valueIn } from "./commands.ts";
 import { WatchRecorder } from "./watch-recorder.ts";
 
