@@ -25,6 +25,8 @@ export interface KvWorkloadOptions {
   readonly endpoints: readonly string[];
   /** How many clients, each with one call at a time; default: 6. */
   readonly clients?: number;
+  /** What their keys begin with; default: `run`. The store must be without such keys. */
+  readonly name?: string;
   /** Decides what they ask, as far as the answers let it; default: 1. */
   readonly seed?: number;
 }
@@ -40,6 +42,7 @@ const keysPerRound = 4;
 export class KvWorkload implements AsyncDisposable {
   readonly #recorder = new HistoryRecorder<KvOperation, KvAnswer>({ monotonicMs: () => performance.now() });
   readonly #clients: readonly Client[];
+  readonly #name: string;
   readonly #random: Random;
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>;
@@ -47,7 +50,8 @@ export class KvWorkload implements AsyncDisposable {
   #answered = 0;
   #round = 0;
 
-  constructor({ endpoints, clients = 6, seed = 1 }: KvWorkloadOptions) {
+  constructor({ endpoints, clients = 6, name = "run", seed = 1 }: KvWorkloadOptions) {
+    this.#name = name;
     this.#random = seededRandom(seed);
     this.#clients = Array.from({ length: clients }, () => createClient({ endpoints, timeoutMs }));
     this.#running = Promise.all(this.#clients.map((client, at) => this.#work(client, `client-${at}`)));
@@ -110,10 +114,14 @@ export class KvWorkload implements AsyncDisposable {
     await this.#end();
     const [client] = this.#clients;
     if (client === undefined) throw new TypeError("a workload has a client");
-    const there = new Set((await client.range(prefix("once/"))).kvs.map(({ keyString }) => keyString));
+    const there = new Set((await client.range(prefix(`${this.#name}/once/`))).kvs.map(({ keyString }) => keyString));
     const lost = this.#acknowledged.filter((key) => !there.has(key));
     if (lost.length > 0) throw new LostWrite(`acknowledged and gone: ${lost.join(", ")}`);
-    await this.#ask(client, "reader", { kind: "get", ...rangeOfShared });
+    await this.#ask(client, "reader", {
+      kind: "get",
+      key: `${this.#name}/shared/`,
+      rangeEnd: `${this.#name}/shared0`,
+    });
     const verdict = checkKvLinearizability(operationsOf(this.#recorder.events));
     if (verdict.kind !== "ok") throw new Error(linearizabilityText(verdict));
     return verdict.checked;
@@ -139,13 +147,13 @@ export class KvWorkload implements AsyncDisposable {
         this.#answered += 1;
         noteRevision(seen, operation, answer);
       }
-      if (count % 5 === 0) await this.#writeOnce(client, `once/${name}/${count}`);
+      if (count % 5 === 0) await this.#writeOnce(client, `${this.#name}/once/${name}/${count}`);
       await sleep(this.#random.below(pauseMsMax));
     }
   }
 
   #choose(value: string, seen: ReadonlyMap<string, number>): KvOperation {
-    const key = `shared/${this.#round}/${this.#random.below(keysPerRound)}`;
+    const key = `${this.#name}/shared/${this.#round}/${this.#random.below(keysPerRound)}`;
     const die = this.#random.below(100);
     if (die < 45) return { kind: "get", key };
     if (die < 75) return { kind: "put", key, value };
@@ -167,8 +175,6 @@ export class KvWorkload implements AsyncDisposable {
     }
   }
 }
-
-const rangeOfShared = { key: "shared/", rangeEnd: "shared0" };
 
 async function send(client: Client, operation: KvOperation): Promise<KvAnswer> {
   const { kind, request } = kvRequest(operation);

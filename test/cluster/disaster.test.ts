@@ -87,7 +87,7 @@ test.skipIf(noRoot)(
       if (full.exit === undefined) throw new Error(`${full.name} still runs with a full disk`);
     });
     // LMDB calls a write that was cut short an error of input or output.
-  expect(full.log).toMatch(/no space|input.output error/i);
+    expect(full.log).toMatch(/no space|input.output error/i);
     await workload.serves();
     await disk.makeRoom();
     await full.restart();

@@ -1,36 +1,44 @@
 import { op } from "@conclave/client";
 import { createLock } from "@conclave/lock";
 import { type ClusterMember, type ClusterProcesses, startCluster } from "@conclave/testkit";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KvWorkload } from "../campaign/kv-workload.ts";
 import { clientOf, eventually, followersOf, hashesOf, program } from "./subject.ts";
 
 interface Scene {
-  readonly cluster: ClusterProcesses;
   readonly leader: ClusterMember;
   readonly first: ClusterMember;
   readonly second: ClusterMember;
 }
 
-/** Does something to a cluster's network under load; whatever it is, clients must not be able to tell. */
-async function underLoad(harm: (scene: Scene, workload: KvWorkload) => Promise<void>): Promise<void> {
-  await using cluster = await startCluster({ ...program, network: "relay" });
-  const leader = await cluster.waitForLeader({ among: cluster.members });
-  const [first, second] = followersOf(cluster, leader);
-  await using workload = new KvWorkload({ endpoints: cluster.endpoints });
-  await workload.serves();
-  await harm({ cluster, leader, first, second }, workload);
-  await cluster.heal();
-  await cluster.waitForLeader({ among: cluster.members });
-  await workload.serves();
-  expect(await workload.verify()).toBeGreaterThan(50);
-  const hashes = await hashesOf(cluster.members);
-  expect(new Set(hashes).size, `HashKV of ${hashes}`).toBe(1);
-}
-
 describe("clients see one history", () => {
+  let cluster: ClusterProcesses;
+  beforeAll(async () => {
+    cluster = await startCluster({ ...program, network: "relay" });
+  });
+  afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+  /** Does something to the cluster's network under load; whatever it is, clients must not be able to tell. */
+  async function underLoad(harm: (scene: Scene, workload: KvWorkload) => Promise<void>): Promise<void> {
+    const leader = await cluster.waitForLeader({ among: cluster.members });
+    const [first, second] = followersOf(cluster, leader);
+    await using workload = new KvWorkload({ endpoints: cluster.endpoints, name: `run-${++runs}` });
+    try {
+      await workload.serves();
+      await harm({ leader, first, second }, workload);
+    } finally {
+      await cluster.heal();
+    }
+    await cluster.waitForLeader({ among: cluster.members });
+    await workload.serves();
+    expect(await workload.verify()).toBeGreaterThan(50);
+    const hashes = await hashesOf(cluster.members);
+    expect(new Set(hashes).size, `HashKV of ${hashes}`).toBe(1);
+  }
+  let runs = 0;
+
   test("though the leader is cut off, and back", () =>
-    underLoad(async ({ cluster, leader }, workload) => {
+    underLoad(async ({ leader }, workload) => {
       await cluster.isolate(leader);
       const next = await cluster.waitForLeader({ not: leader });
       await workload.serves();
@@ -42,7 +50,7 @@ describe("clients see one history", () => {
     }));
 
   test("though a follower is cut off: no election, and none when it is back", () =>
-    underLoad(async ({ cluster, leader, first }, workload) => {
+    underLoad(async ({ leader, first }, workload) => {
       const { raftTerm } = await leader.status();
       await cluster.isolate(first);
       await workload.serves();
@@ -53,7 +61,7 @@ describe("clients see one history", () => {
     }));
 
   test("though the leader is heard by nobody and hears everybody", () =>
-    underLoad(async ({ cluster, leader, first, second }, workload) => {
+    underLoad(async ({ leader, first, second }, workload) => {
       await cluster.oneWay(leader, first);
       await cluster.oneWay(leader, second);
       await cluster.waitForLeader({ not: leader });
@@ -61,7 +69,7 @@ describe("clients see one history", () => {
     }));
 
   test("though the leader hears nobody and is heard by everybody", () =>
-    underLoad(async ({ cluster, leader, first, second }, workload) => {
+    underLoad(async ({ leader, first, second }, workload) => {
       await cluster.oneWay(first, leader);
       await cluster.oneWay(second, leader);
       // It hears no quorum any more and steps down, or everybody would wait for it for ever.
@@ -70,7 +78,7 @@ describe("clients see one history", () => {
     }));
 
   test("though two members do not hear each other", () =>
-    underLoad(async ({ cluster, leader, first, second }, workload) => {
+    underLoad(async ({ leader, first, second }, workload) => {
       await cluster.partition([leader], [first]);
       await workload.serves();
       await cluster.heal();

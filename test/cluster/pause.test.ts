@@ -62,7 +62,7 @@ describe("a leader that is stopped past the election timeout", () => {
     await using outside = clientOf(...followersOf(cluster, leader));
     await using held = await createLock(inside, "lock", { ttlSec: 3 }).acquire();
     leader.pause();
-    const write = held.txn([op.put("written", "first")]).then(
+    const write = held.txn([op.put("written", "first")], { timeoutMs: 8_000 }).then(
       () => "written",
       () => "refused",
     );
