@@ -95,9 +95,9 @@ export interface PeerReceiver {
   /** The versions spoken. */
   version(): PeerVersion;
   /**
-   * Gives a learner its vote.
+   * Gives a learner its vote, as leader; the request is not passed on.
    *
-   * @throws WireError `MemberNotFound`, `MemberNotLearner`, `LearnerNotReady`
+   * @throws WireError `MemberNotFound`, `MemberNotLearner`, `LearnerNotReady`, `MemberNotEnoughStarted`, `NotLeader`
    */
   promote(id: bigint): Promise<readonly PeerMember[]>;
   /**

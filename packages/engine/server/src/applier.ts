@@ -19,7 +19,7 @@ import type { Alarms } from "./alarms.ts";
 import { writeConfState, writeConsistentIndex } from "./applied-state.ts";
 import { type Command, type CommandKind, type CommandResponse, decodeCommand } from "./commands.ts";
 import type { Membership } from "./membership.ts";
-import { applyMembershipChange, type MembershipDelta } from "./membership-changes.ts";
+import { applyMembershipChange, type MembershipDelta, type MembershipRules } from "./membership-changes.ts";
 import type { Outcome } from "./proposals.ts";
 import { toWireError } from "./wire-error-mapping.ts";
 
@@ -33,6 +33,8 @@ export interface ApplierPorts {
   readonly lessor: Lessor;
   readonly alarms: Alarms;
   readonly membership: Membership;
+  /** What changes of the membership are held against. */
+  readonly rules: MembershipRules;
   /** The header of a reply, as of now. */
   readonly header: () => ResponseHeader;
   /** Monotonic time, for the start of a lease's life on the leader; it never enters the state. */
@@ -218,8 +220,8 @@ export class Applier {
       "members are changed one at a time, as etcd does",
       entry.index,
     );
-    const { membership, backend } = this.#ports;
-    const { effective, error, delta } = applyMembershipChange(change, membership);
+    const { membership, backend, rules } = this.#ports;
+    const { effective, error, delta } = applyMembershipChange(change, membership, rules);
     this.#confState = this.#ports.applyConfChange(effective);
     writeConfState(backend, this.#confState);
     if (delta !== undefined) this.#ports.onMembershipChange(delta);

@@ -44,7 +44,7 @@ describe("readCommandLine()", () => {
       maxWals: 5,
       snapshotCatchupEntries: 5000,
       initialElectionTickAdvance: true,
-      experimentalEnableLeaseCheckpoint: false,
+      experimentalEnableLeaseCheckpoint: true,
       experimentalEnableLeaseCheckpointPersist: false,
       maxClusterVersion: "",
     });
@@ -164,7 +164,7 @@ describe("readCommandLine()", () => {
       [["--max-cluster-version", "4"], {}, 'Invalid value "4" for --max-cluster-version: must be 3.4, 3.5 or 3.6'],
       [["--pre-vote=perhaps"], {}, 'Invalid value "perhaps" for --pre-vote: must be true or false'],
       [
-        ["--experimental-enable-lease-checkpoint-persist"],
+        ["--experimental-enable-lease-checkpoint=false", "--experimental-enable-lease-checkpoint-persist"],
         {},
         'Invalid value "true" for --experimental-enable-lease-checkpoint-persist: needs --experimental-enable-lease-checkpoint',
       ],

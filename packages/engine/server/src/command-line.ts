@@ -29,8 +29,8 @@ const descriptions: { readonly [K in OptionKey]-?: string } = {
   maxClusterVersion: "Highest version the cluster may agree on, such as 3.5 (default: the highest all members speak).",
   snapshotCount: "Applied entries between two snapshots of the log.",
   snapshotCatchupEntries: "Entries kept in memory behind a snapshot, for members that are a little behind.",
-  maxSnapshots: "Most received snapshots to keep (0: all).",
-  maxWals: "Most unneeded segments of the write-ahead log to keep (0: all).",
+  maxSnapshots: "Without effect: nothing is kept that is not needed.",
+  maxWals: "Without effect: nothing is kept that is not needed.",
   initialElectionTickAdvance: "Let most of the first election timeout pass at once when the member starts.",
   experimentalEnableLeaseCheckpoint: "Replicate the time that long leases have left.",
   experimentalEnableLeaseCheckpointPersist:

@@ -131,13 +131,13 @@ export interface MemberConfig {
   readonly snapshotCount: number;
   /** Entries kept in memory behind a snapshot, for members that are a little behind. Default 5000. */
   readonly snapshotCatchupEntries: number;
-  /** Most received snapshots that are kept; 0: all. Default 5. */
+  /** Taken for etcd's sake: a received snapshot is removed as soon as it is installed. Default 5. */
   readonly maxSnapshots: number;
-  /** Most segments of the log that are kept once no longer needed; 0: all. Default 5. */
+  /** Taken for etcd's sake: a segment of the log is removed as soon as it is not needed any more. Default 5. */
   readonly maxWals: number;
   /** Let most of the first election timeout pass at once when the member starts. Default true. */
   readonly initialElectionTickAdvance: boolean;
-  /** Replicate the time that long leases have left, so that a new leader does not grant it anew. Default false. */
+  /** Replicate the time that long leases have left, so that a new leader does not grant it anew. Default true. */
   readonly experimentalEnableLeaseCheckpoint: boolean;
   /** Keep that time in the store also while the cluster's version is below 3.6; needs the option above. Default false. */
   readonly experimentalEnableLeaseCheckpointPersist: boolean;
@@ -208,7 +208,7 @@ const schema: z.ZodType<MemberConfig> = z
     maxSnapshots: wholeNumber({ min: 0 }).default(5),
     maxWals: wholeNumber({ min: 0 }).default(5),
     initialElectionTickAdvance: flag.default(true),
-    experimentalEnableLeaseCheckpoint: flag.default(false),
+    experimentalEnableLeaseCheckpoint: flag.default(true),
     experimentalEnableLeaseCheckpointPersist: flag.default(false),
     heartbeatInterval: wholeNumber({ min: 1 }).default(100),
     electionTimeout: wholeNumber({ min: 1, max: 50_000 }).default(1000),

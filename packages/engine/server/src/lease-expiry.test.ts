@@ -18,6 +18,7 @@ function leaderWithLease(outcome: () => Promise<never>) {
   };
   const member: LeaseExpiryPorts = {
     lessor,
+    settings: {},
     ports: { clock: { monotonicMs: () => state.nowMs, wallMs: () => 0 } },
     get leaderTerm() {
       return state.leaderTerm;

@@ -7,6 +7,7 @@ import type { CommandKind, CommandRequest, CommandResponse } from "./commands.ts
 export interface LeaseExpiryPorts {
   readonly lessor: Lessor;
   readonly ports: { readonly clock: Clock };
+  readonly settings: { readonly leaseCheckpoints?: boolean };
   /** The term in which this member leads and has applied everything that was committed before; else undefined. */
   readonly leaderTerm: number | undefined;
   /** Waits until a quorum has confirmed that this member still leads; undefined if it needs nobody for that. */
@@ -44,7 +45,7 @@ export class LeaseExpiry {
   check(stalledMs: number): void {
     const { lessor, ports, leaderTerm } = this.#member;
     if (stalledMs > stallMs || leaderTerm === undefined) return;
-    this.#checkpoint();
+    if (this.#member.settings.leaseCheckpoints !== false) this.#checkpoint();
     const overdue = lessor.expired(ports.clock.monotonicMs(), revokesPerCheck);
     if (overdue.length === 0) return;
     const confirmed = this.#member.confirmLeadership();

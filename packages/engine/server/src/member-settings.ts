@@ -63,6 +63,10 @@ export interface MemberSettings {
   readonly snapshotCount: number;
   /** Entries kept in memory behind a snapshot, for members that are a little behind. Default 5000. */
   readonly snapshotCatchUpEntries?: number;
+  /** Replicate the time that long leases have left. Default true. */
+  readonly leaseCheckpoints?: boolean;
+  /** Keep that time in the store also while the version of the cluster is below 3.6. Default false. */
+  readonly persistLeaseCheckpoints?: boolean;
   /** Let most of the first election timeout pass at once when the member starts. Default true. */
   readonly initialElectionTickAdvance?: boolean;
   /** Longest time applied state stays unpersisted in the store. */
@@ -99,6 +103,8 @@ export function memberSettings(config: MemberConfig, paths: Pick<DataPaths, "mem
     electionTimeoutMs: config.electionTimeout,
     snapshotCount: config.snapshotCount,
     snapshotCatchUpEntries: config.snapshotCatchupEntries,
+    leaseCheckpoints: config.experimentalEnableLeaseCheckpoint,
+    persistLeaseCheckpoints: config.experimentalEnableLeaseCheckpointPersist,
     initialElectionTickAdvance: config.initialElectionTickAdvance,
     backendBatchIntervalMs: config.backendBatchInterval,
     backendBatchLimit: config.backendBatchLimit === 0 ? 10_000 : config.backendBatchLimit,

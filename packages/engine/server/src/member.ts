@@ -7,7 +7,7 @@ import type { Lessor } from "@conclave/lease";
 import type { MvccStore } from "@conclave/mvcc";
 import type { PeerTransport } from "@conclave/peer";
 import { WireError } from "@conclave/protocol";
-import type { ResponseHeader } from "@conclave/protocol/etcdserverpb";
+import type { HashKVResponse, ResponseHeader } from "@conclave/protocol/etcdserverpb";
 import type { ConfChange, ConfState, Dropped, Entry, MemberProgress, Role, Snapshot } from "@conclave/raft";
 import type { Alarms } from "./alarms.ts";
 import { Applier, type ApplierPorts } from "./applier.ts";
@@ -37,6 +37,7 @@ import { SnapshotInstaller } from "./snapshot-installer.ts";
 import { createStateMachine } from "./state-machine.ts";
 import { StoreFlusher, type StoreFlusherOptions } from "./store-flusher.ts";
 import type { WatchFeed } from "./watch-feed.ts";
+import { withWireErrors } from "./wire-error-mapping.ts";
 
 /** How often the deadlines of waiting requests are looked at. */
 const deadlineCheckMs = 250;
@@ -320,6 +321,35 @@ export class Member {
     await this.#installer.underWay;
   }
 
+  /** Does long work on the state a slice at a time; begins it anew if the state is replaced meanwhile. */
+  async inSlices<R>(begin: () => Iterator<unknown, R>): Promise<R> {
+    for (;;) {
+      await this.#installer.underWay;
+      const { count } = this.#installer;
+      const work = withWireErrors(begin);
+      while (this.#installer.count === count) {
+        const step = withWireErrors(() => work.next());
+        if (step.done === true) return step.value;
+        await this.nextSlice();
+      }
+    }
+  }
+
+  /**
+   * The hash of the history up to a revision, of what this member has.
+   *
+   * @param revision - 0 for the current one
+   * @throws WireError `Compacted` or `FutureRev`
+   */
+  async hashKv(revision: number): Promise<HashKVResponse> {
+    let header: ResponseHeader | undefined;
+    const hash = await this.inSlices(() => {
+      header = this.header();
+      return this.store.hashKv(revision);
+    });
+    return { header, ...hash };
+  }
+
   /** Waits until a quorum has confirmed that this member still leads; undefined if it needs nobody for that. */
   confirmLeadership(): Promise<void> | undefined {
     return this.confirmsItself ? undefined : this.linearizable();
@@ -468,7 +498,8 @@ export class Member {
       route: () => this.#route(),
       timeoutMs: this.requestTimeoutMs,
       maxRequestBytes: this.settings.maxRequestBytes,
-      clusterVersion: () => this.membership.clusterVersion,
+      // While nothing is agreed on, members of the highest version that may be must understand it.
+      clusterVersion: () => this.membership.clusterVersion ?? this.settings.maxClusterVersion,
     };
   }
 
@@ -491,6 +522,7 @@ export class Member {
     const { backend, store, lessor, alarms, membership } = this;
     return {
       ...{ backend, store, lessor, alarms, membership },
+      rules: { maxLearners: this.settings.maxLearners ?? 1 },
       header: () => this.header(),
       nowMs: () => this.ports.clock.monotonicMs(),
       settle: (id, outcome) => this.#proposer.settle(id, outcome),

@@ -116,7 +116,7 @@ function open(config: MemberConfig, paths: DataPaths, log: (caller: string) => L
     ...world,
     fileSystem: config.unsafeNoFsync ? withoutSync(disk) : disk,
     openBackend: (path) => openLmdbBackend({ path }),
-    resolveHost: async (host) => (await lookup(host)).address,
+    resolveHost: async (host) => (await lookup(host, { order: "ipv4first" })).address,
     peers: createPeerNetwork({
       ...world,
       listenUrls: config.listenPeerUrls,

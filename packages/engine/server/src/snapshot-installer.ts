@@ -17,6 +17,7 @@ export interface SnapshotInstallerPorts extends StateMachine {
 export class SnapshotInstaller {
   readonly #ports: SnapshotInstallerPorts;
   #underWay: Promise<void> | undefined;
+  #count = 0;
 
   constructor(ports: SnapshotInstallerPorts) {
     this.#ports = ports;
@@ -27,12 +28,18 @@ export class SnapshotInstaller {
     return this.#underWay;
   }
 
+  /** How many were installed: what has read half of one state must not read the rest of another. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Installs a snapshot whose database lies on disk and whose record is in the log. */
   async install(snapshot: Snapshot): Promise<void> {
     let finish = (): void => {};
     this.#underWay = new Promise((resolve) => {
       finish = resolve;
     });
+    this.#count += 1;
     const { watchFeed, compaction } = this.#ports;
     watchFeed.pause();
     compaction.pause();
@@ -44,11 +51,13 @@ export class SnapshotInstaller {
   }
 
   async #replace({ metadata }: Snapshot): Promise<number> {
-    const { files, backend, lessor, store, alarms, membership, applier, pause } = this.#ports;
+    const { files, backend, lessor, store, watchFeed, alarms, membership, applier, pause } = this.#ports;
     await files.restore(metadata.index, backend);
     // Keys are attached to leases while the index is rebuilt, so leases come first.
     lessor.reload();
     for (const _ of store.reload()) await pause();
+    // At once: nobody may be told of the new revision whose watchers have not been given what led to it.
+    watchFeed.resync();
     alarms.reload();
     membership.reload();
     applier.restore(metadata);

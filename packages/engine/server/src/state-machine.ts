@@ -50,7 +50,8 @@ export function createStateMachine(
     backend,
     minTtlSec: Math.ceil((1.5 * settings.electionTimeoutMs) / 1000),
     // Older members keep them in memory only; all are to have the same rows.
-    persistsCheckpoints: () => compareApiLevels(membership.clusterVersion ?? "", "3.6.0") >= 0,
+    persistsCheckpoints: () =>
+      settings.persistLeaseCheckpoints === true || compareApiLevels(membership.clusterVersion ?? "", "3.6.0") >= 0,
   });
   const store = createMvccStore({ backend, leases: lessor });
   const watchFeed = new WatchFeed({

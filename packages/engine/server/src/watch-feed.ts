@@ -51,10 +51,14 @@ export class WatchFeed {
     this.#paused = true;
   }
 
-  /** Goes on after the store was reloaded: every watcher catches up from the new history. */
+  /** Takes note that the store was reloaded: every watcher is to catch up from the new history. */
+  resync(): void {
+    this.hub.resync();
+  }
+
+  /** Goes on. */
   resume(): void {
     this.#paused = false;
-    this.hub.resync();
     this.#syncLater();
   }
 

@@ -16,7 +16,6 @@ import {
 import { RpcError, unimplemented } from "@conclave/rpc";
 import type { Member } from "../member.ts";
 import { etcdApiVersion } from "../version.ts";
-import { withWireErrors } from "../wire-error-mapping.ts";
 
 const alarmNames = new Map<AlarmType, string>(Object.entries(AlarmType).map(([name, type]) => [type, name]));
 
@@ -67,15 +66,13 @@ export class MaintenanceService {
   }
 
   async hash(): Promise<HashResponse> {
-    const hash = await this.#inSlices(this.#member.store.hash());
+    const hash = await this.#member.inSlices(() => this.#member.store.hash());
     return { header: this.#member.header(), hash };
   }
 
   /** Of what this member has: members are compared by it, whether they have a leader or not. */
-  async hashKV(request: HashKVRequest): Promise<HashKVResponse> {
-    const slices = withWireErrors(() => this.#member.store.hashKv(saturate(request.revision)));
-    const header = this.#member.header();
-    return { header, ...(await this.#inSlices(slices)) };
+  hashKV(request: HashKVRequest): Promise<HashKVResponse> {
+    return this.#member.hashKv(saturate(request.revision));
   }
 
   async moveLeader({ targetID }: MoveLeaderRequest): Promise<MoveLeaderResponse> {
@@ -88,14 +85,5 @@ export class MaintenanceService {
       throw new RpcError(GrpcStatus.Unknown, "etcdserver: request timed out, leader transfer took too long");
     });
     return { header: undefined };
-  }
-
-  /** Runs long work a slice at a time, so that other clients are served between. */
-  async #inSlices<R>(work: Iterator<unknown, R>): Promise<R> {
-    for (;;) {
-      const step = withWireErrors(() => work.next());
-      if (step.done === true) return step.value;
-      await this.#member.nextSlice();
-    }
   }
 }
