@@ -122,7 +122,8 @@ export class FaultSchedule {
     for (;;) {
       await this.#cluster.sleep(this.#random.fraction() * 2 * this.#everyMs);
       if (this.#isStopped) return;
-      this.#start(this.#draw());
+      const kind = this.#draw();
+      if (kind !== undefined) this.#start(kind);
     }
   }
 
@@ -191,13 +192,14 @@ export class FaultSchedule {
     void fault.finally(() => this.#underWay.delete(fault));
   }
 
-  #draw(): FaultKind {
+  /** @returns undefined if none may happen */
+  #draw(): FaultKind | undefined {
     let at = this.#random.fraction() * this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
     for (const [kind, weight] of this.#weights) {
       at -= weight;
       if (at < 0) return kind;
     }
-    return "crash";
+    return undefined;
   }
 
   /** @returns when the fault is over; undefined if there is nobody it could hit */

@@ -115,7 +115,17 @@ describe("SimulatedNetwork", () => {
     a.transport.addPeer(2n, [url("b")]);
     a.transport.send([message(1n, 2n)]);
     await world.time.advance(100);
-    expect([a.heard, b.heard]).toEqual([["removed"], []]);
+    expect(new Set(a.heard)).toEqual(new Set(["removed"]));
+    expect(b.heard).toEqual([]);
+  });
+
+  it("tells a member that was removed also if it has nothing to say", async () => {
+    const world = new World();
+    const a = await world.station("a", 1n);
+    await world.station("b", 2n, { wasRemoved: (id) => id === 1n });
+    a.transport.addPeer(2n, [url("b")]);
+    await world.time.advance(100);
+    expect(a.heard).toEqual(["removed"]);
   });
 
   it("keeps what arrives at a stopped machine until it runs again, and loses it with the power", async () => {

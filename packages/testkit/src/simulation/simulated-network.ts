@@ -92,6 +92,9 @@ export class SimulatedNetwork {
   }
 }
 
+/** How often a member connects to those that it knows. */
+const greetingMs = 2_000;
+
 interface KnownPeer {
   urls: readonly string[];
   readonly addedMs: number;
@@ -107,6 +110,7 @@ class SimulatedPeerTransport implements PeerTransport {
   constructor(network: SimulatedNetwork, self: Endpoint) {
     this.#network = network;
     this.#self = self;
+    this.#greetAll();
   }
 
   get peers(): ReadonlySet<bigint> {
@@ -137,7 +141,9 @@ class SimulatedPeerTransport implements PeerTransport {
   }
 
   addPeer(id: bigint, urls: readonly string[]): void {
-    if (!this.#peers.has(id)) this.#peers.set(id, { urls, addedMs: this.#nowMs });
+    if (this.#peers.has(id)) return;
+    this.#peers.set(id, { urls, addedMs: this.#nowMs });
+    this.#greet(id);
   }
 
   updatePeer(id: bigint, urls: readonly string[]): void {
@@ -184,6 +190,27 @@ class SimulatedPeerTransport implements PeerTransport {
       if (host !== undefined) return host;
     }
     return undefined;
+  }
+
+  /** Connections are tried again and again. */
+  #greetAll(): void {
+    if (this.#isClosed) return;
+    for (const id of this.#peers.keys()) this.#greet(id);
+    this.#self.time.after(greetingMs, () => this.#greetAll());
+  }
+
+  /** Connects to a member, as one that sends nothing does too: whoever was removed learns it by that. */
+  #greet(id: bigint): void {
+    const to = this.#hostOf(id);
+    if (to === undefined) return;
+    const deliver = () => {
+      const endpoint = this.#network.endpoint(to);
+      if (endpoint?.identity.clusterId !== this.#self.identity.clusterId) return;
+      endpoint.time.deliver(() => {
+        if (endpoint.receiver.wasRemoved(this.#self.identity.memberId)) this.#sayRemoved(to);
+      });
+    };
+    this.#network.options.wires.send({ from: this.#self.name, to, isConnected: true, deliver });
   }
 
   #post(message: Message, to: string): void {
