@@ -271,7 +271,8 @@ export class Member {
    * Proposes a command and waits until it is applied here.
    *
    * @returns the result of applying it, durable on a quorum
-   * @throws WireError as {@link Proposer.propose}, or `Stopped`
+   * @throws WireError what applying it refused, `RequestTooLarge`, `RequestTooManyRequests`, `Stopped`, or `Timeout`,
+   * `TimeoutDueToLeaderFail` or `TimeoutDueToConnectionLost`: then it may or may not be applied later
    */
   propose<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
     return this.#stopped === undefined ? this.#proposer.propose(kind, request) : Promise.reject(this.#stopped);
@@ -280,7 +281,7 @@ export class Member {
   /**
    * Proposes a command at this member's own raft or not at all. The caller has made sure, in this turn, that it leads.
    *
-   * @throws WireError as {@link Proposer.proposeAsLeader}, or `Stopped`
+   * @throws WireError as {@link Member.propose}, and `NotLeader` if raft did not append it
    */
   proposeAsLeader<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
     return this.#stopped === undefined ? this.#proposer.proposeAsLeader(kind, request) : Promise.reject(this.#stopped);
@@ -289,7 +290,7 @@ export class Member {
   /**
    * Proposes a change of the membership and waits until it is applied here.
    *
-   * @throws WireError what applying it refused, or as {@link Proposer.propose}
+   * @throws WireError as {@link Member.propose}
    */
   proposeConfChange(change: Omit<ConfChange, "id">): Promise<void> {
     return this.#stopped === undefined ? this.#proposer.proposeConfChange(change) : Promise.reject(this.#stopped);
