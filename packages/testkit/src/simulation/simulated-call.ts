@@ -1,3 +1,4 @@
+import type { Random } from "@conclave/base";
 import { type CallMetadata, TransportError } from "@conclave/client";
 import { GrpcStatus } from "@conclave/protocol";
 import type { OutgoingFields, StreamReceiver, TransportStream } from "@conclave/rpc";
@@ -14,7 +15,7 @@ export interface CallWorld {
   /** The machine of the client. */
   readonly machine: NetworkMachine;
   /** Decides what a partition looks like from the client. */
-  readonly random: { fraction(): number };
+  readonly random: Pick<Random, "fraction">;
 }
 
 /** Who is to be called. */

@@ -60,7 +60,9 @@ const removedGraceMs = 1_000;
 
 /** A machine of a simulated cluster. */
 export class SimulatedMachine {
+  /** Its name, also that of its member. */
   readonly name: string;
+  /** Its time. */
   readonly time: MachineTime;
   /** Where other members reach it. */
   readonly peerUrl: string;

@@ -3,6 +3,7 @@
  * delay, lose, double and reorder. A member is reached at its peer URLs while it is open, and answers only those who
  * mean it and its cluster.
  */
+import type { Random } from "@conclave/base";
 import {
   type OutgoingDatabase,
   PeerError,
@@ -26,7 +27,7 @@ export interface SimulatedNetworkOptions {
   /** The chance that a snapshot breaks off on its way, from 0 to 1; default: 0. */
   readonly interruption?: number;
   /** Decides whether it does. */
-  readonly random: { fraction(): number };
+  readonly random: Pick<Random, "fraction">;
   /** Is told of every message that is sent, before anything can happen to it; default: nobody. */
   readonly onSend?: (message: Message) => void;
 }
@@ -51,6 +52,7 @@ export interface Endpoint extends NetworkMachine {
 
 /** The network of all members of a simulation. */
 export class SimulatedNetwork {
+  /** What it is made of. */
   readonly options: SimulatedNetworkOptions;
   readonly #hosts = new Map<string, string>();
   readonly #endpoints = new Map<string, Endpoint>();

@@ -56,10 +56,15 @@ export interface Parcel extends Route {
 
 /** How many messages came to what end. */
 export interface WireCounts {
+  /** Arrived. */
   delivered: number;
+  /** Were lost by chance, or broke their connection. */
   lost: number;
+  /** Were sent on twice. */
   doubled: number;
+  /** Were held up, so that others could overtake them. */
   overtaken: number;
+  /** Met a partition. */
   blocked: number;
 }
 
