@@ -133,7 +133,7 @@ export {
 } from "./simulation/fault-schedule.ts";
 export { type FrontEnd, FrontEnds } from "./simulation/front-ends.ts";
 export { fateOf, KvWorkload, type KvWorkloadOptions, sendKv } from "./simulation/kv-workload.ts";
-export { type MachineClock, MachineTime } from "./simulation/machine-time.ts";
+export { type MachineClock, MachineTime, type ProcessTime } from "./simulation/machine-time.ts";
 export { OwnershipWorkload, type OwnershipWorkloadOptions } from "./simulation/ownership-workload.ts";
 export { type ObservedState, SafetyObserver, SafetyViolation } from "./simulation/safety-observer.ts";
 export type { CallWorld } from "./simulation/simulated-call.ts";

@@ -69,6 +69,26 @@ describe("MachineTime", () => {
     expect(fired).toEqual(["next life"]);
   });
 
+  it("lets nothing begin that a killed process still asks for", async () => {
+    const time = virtualTime();
+    const machine = new MachineTime(time);
+    const killed = machine.process();
+    machine.kill();
+    const next = machine.process();
+    killed.after(1, () => expect.unreachable()).cancel();
+    killed.after(1, () => expect.unreachable());
+    killed.atTurnEnd(() => expect.unreachable());
+    killed.deliver(() => expect.unreachable());
+    killed.bind(() => expect.unreachable())();
+    void killed.sleep(1).then(() => expect.unreachable());
+    let fired = 0;
+    next.after(1, () => fired++);
+    next.deliver(() => fired++);
+    await time.advance(10);
+    expect([fired, killed.isAlive, next.isAlive]).toEqual([2, false, true]);
+    expect(killed.monotonicMs()).toBe(10);
+  });
+
   it("forgets a cancelled timer, also one that was armed again or held", async () => {
     const time = virtualTime();
     const machine = new MachineTime(time);

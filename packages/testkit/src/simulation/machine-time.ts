@@ -17,11 +17,29 @@ export interface MachineClock {
 
 type Task = () => void;
 
+/** Clock and timers as one process on a machine has them. Once it was killed nothing that it starts happens. */
+export interface ProcessTime extends Clock, Scheduler {
+  /** Whether the process was not killed. */
+  readonly isAlive: boolean;
+  /**
+   * A task as the process may run it when it happens: only while it lives, and not in a pause.
+   *
+   * @param late - what to do when the pause is over, if there is one; default: the task
+   */
+  bind(task: () => void, late?: () => void): () => void;
+  /** Runs a task now; after the pause if there is one. */
+  deliver(task: () => void): void;
+  /** Waits until the machine's clock shows so much more. */
+  sleep(delayMs: number): Promise<void>;
+}
+
+const deadTimer: Timer = { cancel() {} };
+
 /**
  * Clock and timers of one machine. What waits for a timer of it, or is handed to it with {@link MachineTime.deliver},
  * is gone once {@link MachineTime.kill} was called.
  */
-export class MachineTime implements Clock, Scheduler {
+export class MachineTime implements ProcessTime {
   readonly #time: VirtualTime;
   /** Where the clock was when its rate was set, and at what time of the simulation that was. */
   #anchor: { readonly localMs: number; readonly globalMs: number };
@@ -37,6 +55,34 @@ export class MachineTime implements Clock, Scheduler {
     this.#anchor = { localMs: clock.startMs ?? 0, globalMs: time.monotonicMs() };
     this.#rate = clock.rate ?? 1;
     this.#wallAheadMs = clock.wallAheadMs ?? 0;
+  }
+
+  /** Always: see {@link MachineTime.process}. */
+  readonly isAlive: boolean = true;
+
+  /**
+   * Time for a process that is started now. What is under way in a process does not stop where it stands when it is killed,
+   * but only where it next waits; with this it cannot go on in the life of the next one.
+   */
+  process(): ProcessTime {
+    const life = this.#life;
+    const isAlive = (): boolean => life === this.#life;
+    return {
+      get isAlive() {
+        return isAlive();
+      },
+      monotonicMs: () => this.monotonicMs(),
+      wallMs: () => this.wallMs(),
+      after: (delayMs, task) => (isAlive() ? this.after(delayMs, task) : deadTimer),
+      atTurnEnd: (task) => {
+        if (isAlive()) this.atTurnEnd(task);
+      },
+      bind: (task, late) => (isAlive() ? this.bind(task, late) : () => {}),
+      deliver: (task) => {
+        if (isAlive()) this.deliver(task);
+      },
+      sleep: (delayMs) => (isAlive() ? this.sleep(delayMs) : new Promise<void>(() => {})),
+    };
   }
 
   monotonicMs(): number {

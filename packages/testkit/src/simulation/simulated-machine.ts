@@ -9,7 +9,7 @@ import { seededRandom } from "../seeded-random.ts";
 import { type DiskCall, type SimulatedDisk, simulatedDisk } from "../simulated-disk.ts";
 import type { Tear } from "../simulated-file.ts";
 import type { FrontEnds } from "./front-ends.ts";
-import type { MachineTime } from "./machine-time.ts";
+import type { MachineTime, ProcessTime } from "./machine-time.ts";
 import type { SimulatedNetwork } from "./simulated-network.ts";
 
 /** The world that machines share. */
@@ -79,6 +79,9 @@ export class SimulatedMachine {
   /** Counts the lives of the member. */
   #life = 0;
   #slowness = 1;
+  /** Resolves when nothing of the member runs any more; another one for each life. */
+  #gone: Promise<void> = Promise.resolve();
+  #onGone: () => void = () => {};
 
   constructor(options: MachineOptions, world: MachineWorld) {
     this.name = options.name;
@@ -116,22 +119,27 @@ export class SimulatedMachine {
   /**
    * Starts the member on what is on the disk and in the store.
    *
-   * @returns when it serves; never if its power fails before
+   * @returns when it serves, or when its power has failed before
    * @throws what keeps it from starting
    */
   async start(): Promise<void> {
     if (!isAtRest(this.#state)) throw new Error(`Cannot start ${this.name} while it is ${this.#state}`);
     const life = ++this.#life;
+    const time = this.time.process();
     this.#state = "starting";
+    this.#gone = new Promise((resolve) => {
+      this.#onGone = resolve;
+    });
     try {
-      const member = await openMember(this.#memberSettings(), this.#memberPorts());
+      const member = await openMember(this.#memberSettings(), this.#memberPorts(time));
+      if (life !== this.#life) return;
       this.#member = member;
       void member.removed.then(() => this.#leave(life));
       await member.start((error) => this.#fail(life, error));
       if (life !== this.#life || this.#state !== "starting") return;
       this.#state = "running";
       const services = bindServices({ quotaBackendBytes: 0, maxTxnOps: 128 }, member);
-      this.#world.frontEnds.serve(this.endpoint, this, services);
+      this.#world.frontEnds.serve(this.endpoint, { name: this.name, time }, services);
     } catch (error) {
       // One that has failed while it started is on its way out already, and one without power has no voice.
       if (life === this.#life && this.#state === "starting") await this.#end("failed");
@@ -147,8 +155,12 @@ export class SimulatedMachine {
     this.#backend = this.#backend.crash();
   }
 
-  /** Stops the member as SIGTERM does. */
+  /** Stops the member as SIGTERM does; resolves when it is down, be it that its power fails on the way. */
   async stop(): Promise<void> {
+    await Promise.race([this.#stopInOrder(), this.#gone]);
+  }
+
+  async #stopInOrder(): Promise<void> {
     const life = this.#life;
     // Clients are served until there is a successor; one that is only starting leads nobody.
     if (this.#state === "running") await this.#member?.handOver();
@@ -194,6 +206,7 @@ export class SimulatedMachine {
     this.#world.frontEnds.withdraw(this.endpoint);
     this.#member = undefined;
     this.#state = "down";
+    this.#onGone();
   }
 
   #fail(life: number, error: unknown): void {
@@ -212,16 +225,16 @@ export class SimulatedMachine {
     return { ...this.#settings, name, peerUrls: [peerUrl], clientUrls: [`http://${endpoint}`] };
   }
 
-  #memberPorts(): Parameters<typeof openMember>[1] {
+  #memberPorts(time: ProcessTime): Parameters<typeof openMember>[1] {
     const { network, log } = this.#world;
     return {
-      clock: this.time,
-      scheduler: this.time,
+      clock: time,
+      scheduler: time,
       random: seededRandom(this.#random.below(2 ** 31)),
       fileSystem: this.#disk,
       openBackend: async () => this.#backend,
       log: log(this.name),
-      peers: network.attach(this, [this.peerUrl]),
+      peers: network.attach({ name: this.name, time }, [this.peerUrl]),
     };
   }
 

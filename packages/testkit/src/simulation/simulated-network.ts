@@ -13,7 +13,7 @@ import {
   type PeerTransport,
 } from "@conclave/peer";
 import type { Message } from "@conclave/raft";
-import type { MachineTime } from "./machine-time.ts";
+import type { ProcessTime } from "./machine-time.ts";
 import { createPeerCalls } from "./peer-calls.ts";
 import { transferSnapshot } from "./snapshot-transfer.ts";
 import type { Wires } from "./wires.ts";
@@ -37,7 +37,7 @@ export interface NetworkMachine {
   /** Its name. */
   readonly name: string;
   /** Its time: what arrives while it is stopped waits. */
-  readonly time: MachineTime;
+  readonly time: ProcessTime;
 }
 
 /** A member that listens. */
@@ -66,7 +66,11 @@ export class SimulatedNetwork {
     for (const url of peerUrls) this.#hosts.set(url, machine.name);
     return {
       ...createPeerCalls(this, machine),
-      open: async (identity, receiver) => this.#open({ ...machine, identity, receiver }),
+      open: async (identity, receiver) => {
+        // Who was killed while it came up listens no more.
+        if (!machine.time.isAlive) return await new Promise<PeerTransport>(() => {});
+        return this.#open({ ...machine, identity, receiver });
+      },
     };
   }
 
@@ -121,6 +125,7 @@ class SimulatedPeerTransport implements PeerTransport {
 
   send(messages: readonly Message[]): void {
     const { recode = frozen, onSend } = this.#network.options;
+    if (!this.#self.time.isAlive) return;
     for (const message of messages) {
       const to = this.#hostOf(message.to);
       if (to === undefined || this.#isClosed) continue;
