@@ -1,6 +1,7 @@
 export type { Backend, BackendEntry, BackendScan, BackendSize, BackendView, Bucket } from "./backend.ts";
 export { buckets } from "./backend.ts";
 export { ByteSlab } from "./byte-slab.ts";
+export { ByteWriter, varintBytes } from "./byte-writer.ts";
 export {
   asBuffer,
   binaryString,
@@ -17,3 +18,4 @@ export {
 export { crc32c } from "./crc32c.ts";
 export { InvariantError, invariant, setVerifying, verify } from "./invariant.ts";
 export type { Clock, Random, Scheduler, Timer } from "./ports.ts";
+export { MalformedError, ProtoReader } from "./proto-reader.ts";

@@ -8,10 +8,10 @@
  *
  * Numbers are big-endian uint64.
  */
+import { MalformedError } from "@conclave/base";
 import type { Entry, Message } from "@conclave/raft";
 import { decodeEntry, entryBytes, writeEntry } from "./entry-codec.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { MalformedError } from "./malformed-error.ts";
 import { decodeMessage } from "./message-codec.ts";
 import { writeMessageFrame } from "./message-stream.ts";
 import { type FrameParser, readLength, readUint64, StreamDecoder, type StreamEncoder } from "./stream-codec.ts";

@@ -5,11 +5,9 @@
  * Every peer's stream encodes an entry anew: it is a copy of the data and six small numbers, less than it takes to
  * remember the bytes by entry (measured with 300 bytes: 0.15 µs against 0.9 µs with a WeakMap).
  */
-import { emptyBytes } from "@conclave/base";
+import { emptyBytes, MalformedError, ProtoReader, varintBytes } from "@conclave/base";
 import type { Entry, EntryType } from "@conclave/raft";
-import { type FrameWriter, varintBytes } from "./frame-writer.ts";
-import { MalformedError } from "./malformed-error.ts";
-import { ProtoReader } from "./proto-reader.ts";
+import type { FrameWriter } from "./frame-writer.ts";
 
 /** The types of entries, in the order of their numbers. */
 const entryTypes: readonly EntryType[] = ["normal", "confChange", "confChangeV2"];

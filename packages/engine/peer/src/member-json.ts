@@ -1,6 +1,6 @@
 /** @module Members, versions and hashes in the JSON of etcd's peer endpoints, where ids are numbers of 64 bits. */
+import { MalformedError } from "@conclave/base";
 import type { HashKVResponse } from "@conclave/protocol/etcdserverpb";
-import { MalformedError } from "./malformed-error.ts";
 import type { PeerMember, PeerVersion } from "./peer-network.ts";
 
 /** Whole strings, so that nothing inside one is taken for a number, and numbers that a double may not hold. */

@@ -1,10 +1,10 @@
 /** @module What etcd serves to other members beside raft: members, promotion, hashes, versions and leases. */
+import { MalformedError } from "@conclave/base";
 import { decodeStrict } from "@conclave/protocol";
 import { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "@conclave/protocol/etcdserverpb";
 import { LeaseInternalRequest, LeaseInternalResponse } from "@conclave/protocol/leasepb";
 import { type Answer, type Exchange, pathNotFound, textAnswer, wrongMethod } from "./answer.ts";
 import type { Home } from "./home.ts";
-import { MalformedError } from "./malformed-error.ts";
 import { formatId } from "./member-id.ts";
 import { formatHash, formatMembers, formatVersion, parseHashRequest } from "./member-json.ts";
 import { header } from "./peer-headers.ts";

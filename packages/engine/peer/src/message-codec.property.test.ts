@@ -1,9 +1,8 @@
-import { hex } from "@conclave/base";
+import { hex, MalformedError } from "@conclave/base";
 import { Message as MessageCodec, MessageType as MessageNumbers } from "@conclave/protocol/raftpb";
 import type { Entry, Message, MessageType } from "@conclave/raft";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MalformedError } from "./malformed-error.ts";
 import { decodeMessage, encodeMessage, messageBytesMax } from "./message-codec.ts";
 import { testMessage } from "./testing/test-member.ts";
 

@@ -3,14 +3,12 @@
  * in `MsgSnap`, as since 3.6 (older members write an empty one into every message, and take it if there is none).
  * `vote` and `responses` belong to threads inside a process and are left out, and passed over when read.
  */
-import { emptyBytes } from "@conclave/base";
+import { emptyBytes, MalformedError, ProtoReader, varintBytes } from "@conclave/base";
 import { decodeStrict } from "@conclave/protocol";
 import { Snapshot as SnapshotMessage } from "@conclave/protocol/raftpb";
 import type { ConfState, Entry, Message, MessageType, Snapshot } from "@conclave/raft";
 import { decodeEntry, entryBytes, writeEntry } from "./entry-codec.ts";
-import { FrameWriter, varintBytes } from "./frame-writer.ts";
-import { MalformedError } from "./malformed-error.ts";
-import { ProtoReader } from "./proto-reader.ts";
+import { FrameWriter } from "./frame-writer.ts";
 
 /** The types of messages, in the order of their numbers; those that are missing never travel. */
 const messageTypes: readonly (MessageType | undefined)[] = [

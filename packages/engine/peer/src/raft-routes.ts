@@ -1,9 +1,10 @@
 /** @module What etcd serves below `/raft`: messages, streams, snapshots and the probe. */
+
 import type { IncomingMessage } from "node:http";
+import { MalformedError } from "@conclave/base";
 import type { Message } from "@conclave/raft";
 import { type Answer, type Exchange, pathNotFound, textAnswer, wrongMethod } from "./answer.ts";
 import type { Home } from "./home.ts";
-import { MalformedError } from "./malformed-error.ts";
 import { formatId, parseId } from "./member-id.ts";
 import { decodeMessage } from "./message-codec.ts";
 import { header, incompatibility, senderOf } from "./peer-headers.ts";

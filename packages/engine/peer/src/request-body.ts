@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import type { Scheduler } from "@conclave/base";
+import { MalformedError, type Scheduler } from "@conclave/base";
 import { plainBytes } from "./chunk-queue.ts";
-import { MalformedError } from "./malformed-error.ts";
 
 /** How patiently a body is read. */
 export interface BodyOptions {

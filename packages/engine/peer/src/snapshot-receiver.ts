@@ -1,9 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { concatBytes, crc32c, InvariantError } from "@conclave/base";
+import { concatBytes, crc32c, InvariantError, MalformedError } from "@conclave/base";
 import type { Message } from "@conclave/raft";
 import { plainBytes } from "./chunk-queue.ts";
 import type { Home } from "./home.ts";
-import { MalformedError } from "./malformed-error.ts";
 import { formatId } from "./member-id.ts";
 import { decodeMessage } from "./message-codec.ts";
 import { header } from "./peer-headers.ts";

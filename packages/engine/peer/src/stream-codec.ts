@@ -1,8 +1,8 @@
 /** @module What both streams between members have in common: frames, read from chunks of any size. */
+import { MalformedError } from "@conclave/base";
 import type { Message } from "@conclave/raft";
 import { ChunkQueue } from "./chunk-queue.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { MalformedError } from "./malformed-error.ts";
 
 /** Writes the frames of one stream. */
 export interface StreamEncoder {

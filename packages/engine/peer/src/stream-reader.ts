@@ -1,9 +1,8 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
-import type { Timer } from "@conclave/base";
+import { MalformedError, type Timer } from "@conclave/base";
 import type { Message } from "@conclave/raft";
 import { appendStreamDecoder } from "./append-stream.ts";
 import type { Home } from "./home.ts";
-import { MalformedError } from "./malformed-error.ts";
 import { formatId } from "./member-id.ts";
 import { messageStreamDecoder } from "./message-stream.ts";
 import { identityHeaders, streamObjection } from "./peer-headers.ts";

@@ -1,10 +1,9 @@
-import { hex } from "@conclave/base";
+import { hex, MalformedError } from "@conclave/base";
 import type { Message } from "@conclave/raft";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AppendStreamEncoder, appendStreamDecoder } from "./append-stream.ts";
 import { FrameWriter } from "./frame-writer.ts";
-import { MalformedError } from "./malformed-error.ts";
 import { messageStreamDecoder, messageStreamEncoder } from "./message-stream.ts";
 import type { StreamDecoder, StreamEncoder } from "./stream-codec.ts";
 import { testMessage } from "./testing/test-member.ts";

@@ -1,9 +1,8 @@
 /**
  * @module Reads the segments of a log in order. It only reads: what a crash has torn is reported, not repaired.
  */
-import { equalBytes, invariant } from "@conclave/base";
+import { equalBytes, invariant, MalformedError } from "@conclave/base";
 import type { FileSystem } from "./file-system.ts";
-import { MalformedError } from "./proto-reader.ts";
 import { ReadWindow } from "./read-window.ts";
 import type { WalRecord } from "./records.ts";
 import { formatSegmentName, parseSegmentName, type SegmentName } from "./segment-name.ts";

@@ -2,10 +2,9 @@
  * @module Reads records. The checksum covers the data of a record but not its type, so the content is
  * held to more than its syntax: what no etcd and no Conclave ever writes is refused.
  */
-import { emptyBytes } from "@conclave/base";
+import { emptyBytes, MalformedError, ProtoReader } from "@conclave/base";
 import { ConfState as ConfStateMessage } from "@conclave/protocol/raftpb";
 import type { ConfState, Entry, HardState } from "@conclave/raft";
-import { MalformedError, ProtoReader } from "./proto-reader.ts";
 import { entryTypes, recordTypes, type WalRecord, type WalSnapshot } from "./records.ts";
 
 /** A record whose data was not looked at. */

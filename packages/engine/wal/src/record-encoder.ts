@@ -3,10 +3,10 @@
  * `08 type · 10 crc · 1a length data`, in a frame. The crc is the CRC-32C of the data of all records from the first
  * segment up to and including this one.
  */
-import { crc32c, invariant } from "@conclave/base";
+import { crc32c, invariant, varintBytes } from "@conclave/base";
 import { ConfState as ConfStateMessage } from "@conclave/protocol/raftpb";
 import type { ConfState, Entry, HardState } from "@conclave/raft";
-import { AppendBuffer, varintBytes } from "./append-buffer.ts";
+import { AppendBuffer } from "./append-buffer.ts";
 import { frameHeaderBytes, framePadding } from "./frame.ts";
 import { entryTypes, recordBytesMax, recordTypes, type WalSnapshot } from "./records.ts";
 

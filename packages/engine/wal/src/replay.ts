@@ -1,5 +1,5 @@
+import { MalformedError } from "@conclave/base";
 import type { Entry, HardState } from "@conclave/raft";
-import { MalformedError } from "./proto-reader.ts";
 import { emptyHardState, type WalRecord, type WalSnapshot } from "./records.ts";
 
 /** Rebuilds what a member had saved from the records of its log, starting at a snapshot. */

@@ -1,10 +1,9 @@
 /**
  * @module Reads the records of one segment up to the end of its used part, or to where it makes no sense any more.
  */
-import { crc32c } from "@conclave/base";
+import { crc32c, MalformedError } from "@conclave/base";
 import { type FrameHeader, frameHeaderBytes, readFrameHeader } from "./frame.ts";
 import { isZero } from "./is-zero.ts";
-import { MalformedError } from "./proto-reader.ts";
 import type { ReadWindow } from "./read-window.ts";
 import { decodeRecord, parseRecord, type RawRecord } from "./record-decoder.ts";
 import { recordBytesMax, recordTypes, type WalRecord } from "./records.ts";

@@ -20,8 +20,8 @@
  * So it is, marks or none, where a record runs past the end of the file: no other can have been written after it.
  */
 
+import { MalformedError } from "@conclave/base";
 import { frameHeaderBytes, readFrameHeader } from "./frame.ts";
-import { MalformedError } from "./proto-reader.ts";
 import type { ReadWindow } from "./read-window.ts";
 import { decodeRecord, parseRecord } from "./record-decoder.ts";
 import { recordBytesMax, recordTypes } from "./records.ts";

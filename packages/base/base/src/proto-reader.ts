@@ -1,4 +1,7 @@
-import { MalformedError } from "./malformed-error.ts";
+/** Thrown for bytes that are not the message they should be. */
+export class MalformedError extends Error {
+  override readonly name = "MalformedError";
+}
 
 const twoTo32 = 2 ** 32;
 
@@ -14,6 +17,11 @@ export class ProtoReader {
   /** Whether all was read. */
   get done(): boolean {
     return this.#at >= this.#bytes.length;
+  }
+
+  /** Bytes read so far. */
+  get position(): number {
+    return this.#at;
   }
 
   /** A varint that is a safe integer: a tag, a length, a term, an index. */
