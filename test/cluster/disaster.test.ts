@@ -48,7 +48,8 @@ test("a member whose log is damaged refuses to start and says so, and is replace
   await write(client, 200);
   await damaged.stop();
   await damageLog(damaged);
-  await expect(damaged.restart()).rejects.toThrow(/crc|corrupt|damage|checksum/i);
+  // What does not fit shows as a checksum or as a length, depending on what the damage has hit.
+  await expect(damaged.restart()).rejects.toThrow(/crc|damage|checksum|length field/i);
   expect(damaged.exit).not.toBe(0);
   await write(client, 200);
   await cluster.replaceMember(damaged);
