@@ -5,7 +5,6 @@
 export const mutants = {
   "commit-by-counting": {
     fault: "A leader commits entries of earlier terms as soon as a quorum has them (paper §5.4.2).",
-    killedBy: { seed: 1, seconds: 60 },
     edits: [
       {
         file: "packages/engine/raft/src/replication.ts",
@@ -16,7 +15,6 @@ export const mutants = {
   },
   "vote-forgotten": {
     fault: "A member does not know after a crash whom it has voted for.",
-    killedBy: { seed: 1, seconds: 60 },
     edits: [
       {
         file: "packages/engine/server/src/bootstrap.ts",
@@ -27,7 +25,6 @@ export const mutants = {
   },
   "read-without-quorum": {
     fault: "A leader answers reads without asking whether it still leads.",
-    killedBy: { seed: 1, seconds: 60 },
     edits: [
       {
         file: "packages/engine/raft/src/read-index.ts",
@@ -38,7 +35,7 @@ export const mutants = {
   },
   "sync-left-out": {
     fault: "The log is written and not synced.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 3, seconds: 20 },
     edits: [
       {
         file: "packages/engine/wal/src/segmented-wal.ts",
@@ -49,7 +46,6 @@ export const mutants = {
   },
   "renewed-lease-revoked": {
     fault: "A lease that is renewed while its leader is confirmed is revoked all the same.",
-    killedBy: { seed: 1, seconds: 60 },
     edits: [
       {
         file: "packages/engine/server/src/lease-expiry.ts",
@@ -60,7 +56,7 @@ export const mutants = {
   },
   "lease-cut-at-promotion": {
     fault: "A new leader gives leases an election timeout instead of what they have left.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 10, seconds: 20 },
     edits: [
       {
         file: "packages/engine/lease/src/lease-times.ts",
@@ -72,7 +68,7 @@ export const mutants = {
   "applied-twice": {
     fault:
       "The store is a step ahead of the index that is written beside it, so that a restart applies an entry twice.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 3, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/applier.ts",
@@ -83,7 +79,7 @@ export const mutants = {
   },
   "acknowledged-before-saved": {
     fault: "A follower acknowledges entries that are still on their way to its disk.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 17, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/message.ts",
@@ -95,7 +91,7 @@ export const mutants = {
   },
   "truncated-on-equal-terms": {
     fault: "A follower replaces its log from where an append begins, although it holds the same entries and more.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 65, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/log.ts",
@@ -106,7 +102,7 @@ export const mutants = {
   },
   "snapshot-without-membership": {
     fault: "A snapshot is installed without the members that it brings.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 6, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/snapshot-installer.ts",
@@ -117,7 +113,7 @@ export const mutants = {
   },
   "term-not-durable": {
     fault: "A candidate leads before its vote for itself is on disk.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 6, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/election.ts",
@@ -128,7 +124,7 @@ export const mutants = {
   },
   "snapshot-before-flush": {
     fault: "The log lets go of entries that the store has not yet made durable.",
-    killedBy: { seed: 1, seconds: 60 },
+    killedBy: { seed: 6, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/log-compactor.ts",
