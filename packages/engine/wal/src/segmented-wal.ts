@@ -121,8 +121,9 @@ export class SegmentedWal implements Wal {
     try {
       // Whoever saved before a failure has been told of it.
       if (this.#failure === undefined) await this.#enqueue({ kind: "flush" });
-      // All is durable. It does not need the mark that says so, which a full disk may have no room for.
-      await this.#enqueue({ kind: "mark" }).catch(() => {});
+      // All is durable. It does not need the mark that says so, which a full disk may have no room for, and which is
+      // left out where nothing was written: whoever opens a log only to refuse it leaves it as it was.
+      if (this.#writtenBytes > 0) await this.#enqueue({ kind: "mark" }).catch(() => {});
     } finally {
       await this.#drained;
       await this.#releasing;

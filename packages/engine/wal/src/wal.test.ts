@@ -473,6 +473,27 @@ describe("close()", () => {
     expect(read).toEqual([entry(1)]);
   });
 
+  it("leaves a log as it was in which nothing was saved", async () => {
+    const wal = await create();
+    await wal.save({ term: 1, vote: 1n, commit: 0 }, [entry(1)]);
+    await wal.close();
+    const content = async (): Promise<Uint8Array[]> => {
+      const names = await disk.list(directory);
+      return Promise.all(
+        names.sort().map(async (name) => {
+          const file = await disk.open(`${directory}/${name}`, { mode: "read" });
+          const bytes = await file.read(0, await file.size());
+          await file.close();
+          return bytes;
+        }),
+      );
+    };
+    const before = await content();
+    const opened = await openWal(location);
+    await opened.wal.close();
+    expect(await content()).toEqual(before);
+  });
+
   it("waits for the segment that is being cut", async () => {
     const wal = await create();
     const saving = wal.save(undefined, [entry(1, 1, 5_000)]);
