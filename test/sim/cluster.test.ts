@@ -8,7 +8,7 @@ import { runSimulation } from "./simulation.ts";
 const given = process.env.SEED;
 const seeds = given === undefined ? Array.from({ length: 100 }, (_, at) => at + 1) : [Number(given)];
 /** Short, so that a hundred of them fit into the suite; `npm run sim` runs longer ones. */
-const seconds = 15;
+const seconds = 12;
 
 describe("a cluster in which everything goes wrong", () => {
   test.each(seeds)("keeps every promise (SEED=%d)", async (seed) => {

@@ -3,6 +3,7 @@
  * and in the end the checkers. The seed decides all of it.
  */
 import type { Random } from "@conclave/base";
+import type { Message } from "@conclave/raft";
 import type { Member } from "@conclave/server";
 import {
   checkKvLinearizability,
@@ -15,6 +16,7 @@ import {
   type KvAnswer,
   type KvOperation,
   KvWorkload,
+  type KvWorkloadOptions,
   linearizabilityText,
   OwnershipWorkload,
   operationsOf,
@@ -65,6 +67,10 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   return await new Simulation(options).run();
 }
 
+/** Clients that find a member that serves, and ones that ask theirs again and again while it can answer at all. */
+const patient: Partial<KvWorkloadOptions> = {};
+const hasty: Partial<KvWorkloadOptions> = { clients: 6, isPinned: true, thinkMs: 50, timeoutMs: 400 };
+
 /** Either clients write keys only, so that every revision can be accounted for, or they take locks and leases too. */
 type Load = "keys" | "locks";
 
@@ -95,18 +101,32 @@ class Simulation {
     this.#cluster = new SimulatedCluster({
       seed: options.seed,
       members: pick(3, 3, 3, 5, 1),
-      settings: { snapshotCount, snapshotCatchUpEntries, walSegmentBytes: pick(4, 64) * 1024 },
-      network: { interruption: 0.2, onSend: (message) => this.#watching(() => this.#safety.onMessage(message)) },
+      settings: {
+        snapshotCount,
+        snapshotCatchUpEntries,
+        walSegmentBytes: pick(4, 64) * 1024,
+        preVote: pick(true, true, false),
+        // At 1 every entry travels alone.
+        maxMessageBytes: pick(1024 * 1024, 1024 * 1024, 1),
+      },
+      network: { interruption: 0.2, onSend: (message) => this.#onSend(message) },
     });
     const cluster = this.#cluster;
     this.#recorder = new HistoryRecorder(cluster.time);
     this.#watchers = this.#load === "keys" ? [draw(), draw()].map((each) => this.#watcher(each)) : [];
     const compactTo = () => Math.min(...this.#watchers.map(({ cursor }) => cursor));
-    this.#kv = new KvWorkload({ cluster, random: draw(), recorder: this.#recorder, compactTo });
-    const [contenders, keepers] = this.#load === "locks" ? [3, 2] : [0, 0];
+    this.#kv = new KvWorkload({
+      cluster,
+      random: draw(),
+      recorder: this.#recorder,
+      compactTo,
+      ...pick(patient, hasty),
+    });
+    const [contenders, keepers, lateKeepers] = this.#load === "locks" ? [3, 2, 2] : [0, 0, 0];
     const ttlSec = pick(3, 6);
     const onViolation = (message: string) => this.#violate(message);
-    this.#ownership = new OwnershipWorkload({ cluster, random: draw(), contenders, keepers, ttlSec, onViolation });
+    const keeping = { contenders, keepers, lateKeepers, ttlSec };
+    this.#ownership = new OwnershipWorkload({ cluster, random: draw(), ...keeping, onViolation });
     this.#faults = new FaultSchedule({
       cluster,
       random: draw(),
@@ -157,6 +177,11 @@ class Simulation {
     const { transport, time } = this.#cluster.client();
     const endpoints = () => [...this.#cluster.machines.values()].map(({ endpoint }) => endpoint);
     return new RecordingWatcher({ transport, time, random, endpoints });
+  }
+
+  #onSend(message: Message): void {
+    this.#watching(() => this.#safety.onMessage(message));
+    this.#faults.onMessage(message);
   }
 
   /** Looks at the state of every member now and then. */

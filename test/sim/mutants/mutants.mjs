@@ -5,6 +5,7 @@
 export const mutants = {
   "commit-by-counting": {
     fault: "A leader commits entries of earlier terms as soon as a quorum has them (paper §5.4.2).",
+    killedBy: { seed: 12, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/replication.ts",
@@ -15,6 +16,7 @@ export const mutants = {
   },
   "vote-forgotten": {
     fault: "A member does not know after a crash whom it has voted for.",
+    killedBy: { seed: 60, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/bootstrap.ts",
@@ -25,6 +27,7 @@ export const mutants = {
   },
   "read-without-quorum": {
     fault: "A leader answers reads without asking whether it still leads.",
+    killedBy: { seed: 35, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/read-index.ts",
@@ -35,7 +38,7 @@ export const mutants = {
   },
   "sync-left-out": {
     fault: "The log is written and not synced.",
-    killedBy: { seed: 3, seconds: 20 },
+    killedBy: { seed: 2, seconds: 20 },
     edits: [
       {
         file: "packages/engine/wal/src/segmented-wal.ts",
@@ -46,6 +49,7 @@ export const mutants = {
   },
   "renewed-lease-revoked": {
     fault: "A lease that is renewed while its leader is confirmed is revoked all the same.",
+    killedBy: { seed: 34, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/lease-expiry.ts",
@@ -56,7 +60,7 @@ export const mutants = {
   },
   "lease-cut-at-promotion": {
     fault: "A new leader gives leases an election timeout instead of what they have left.",
-    killedBy: { seed: 10, seconds: 20 },
+    killedBy: { seed: 4, seconds: 20 },
     edits: [
       {
         file: "packages/engine/lease/src/lease-times.ts",
@@ -68,7 +72,7 @@ export const mutants = {
   "applied-twice": {
     fault:
       "The store is a step ahead of the index that is written beside it, so that a restart applies an entry twice.",
-    killedBy: { seed: 3, seconds: 20 },
+    killedBy: { seed: 1, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/applier.ts",
@@ -79,7 +83,7 @@ export const mutants = {
   },
   "acknowledged-before-saved": {
     fault: "A follower acknowledges entries that are still on their way to its disk.",
-    killedBy: { seed: 17, seconds: 20 },
+    killedBy: { seed: 5, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/message.ts",
@@ -91,7 +95,7 @@ export const mutants = {
   },
   "truncated-on-equal-terms": {
     fault: "A follower replaces its log from where an append begins, although it holds the same entries and more.",
-    killedBy: { seed: 65, seconds: 20 },
+    killedBy: { seed: 3, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/log.ts",
@@ -102,7 +106,7 @@ export const mutants = {
   },
   "snapshot-without-membership": {
     fault: "A snapshot is installed without the members that it brings.",
-    killedBy: { seed: 6, seconds: 20 },
+    killedBy: { seed: 26, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/snapshot-installer.ts",
@@ -124,7 +128,7 @@ export const mutants = {
   },
   "snapshot-before-flush": {
     fault: "The log lets go of entries that the store has not yet made durable.",
-    killedBy: { seed: 6, seconds: 20 },
+    killedBy: { seed: 2, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/log-compactor.ts",

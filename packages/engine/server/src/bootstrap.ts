@@ -46,6 +46,8 @@ export interface BootstrapOptions extends FoundingOptions {
   readonly electionTicks: number;
   /** Ask whether an election could be won before one is called. */
   readonly preVote: boolean;
+  /** Bytes of entries in one append to a follower; default: etcd's. */
+  readonly maxMessageBytes?: number;
   /** Make the log that of a cluster of one. */
   readonly forceNewCluster: boolean;
   readonly fileSystem: FileSystem;
@@ -292,6 +294,7 @@ function assemble(
     storage: log,
     applied,
     preVote: options.preVote,
+    ...(options.maxMessageBytes !== undefined && { maxMessageBytes: options.maxMessageBytes }),
     checkQuorum: true,
     random: options.random,
   });

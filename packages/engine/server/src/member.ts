@@ -689,6 +689,7 @@ export async function openMember(settings: MemberSettings, ports: MemberPorts): 
     forceNewCluster: settings.forceNewCluster ?? false,
     electionTicks: Math.max(2, Math.round(settings.electionTimeoutMs / settings.heartbeatIntervalMs)),
     preVote: settings.preVote ?? true,
+    ...(settings.maxMessageBytes !== undefined && { maxMessageBytes: settings.maxMessageBytes }),
     fileSystem: ports.fileSystem,
     random: ports.random,
     peers: ports.peers,

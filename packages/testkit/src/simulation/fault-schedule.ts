@@ -3,6 +3,7 @@
  * full or fail; clocks drift and jump; members come and go. The seed decides what, whom it hits, when and for how long.
  */
 import type { Random } from "@conclave/base";
+import type { Message } from "@conclave/raft";
 import { MemberError } from "@conclave/server";
 import type { Tear } from "../simulated-file.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
@@ -27,6 +28,10 @@ export type FaultKind =
   | "oneWay"
   /** The network loses, doubles and reorders. */
   | "badNetwork"
+  /** Everything takes long on its way, and nothing is lost. */
+  | "slowNetwork"
+  /** The leader loses its power while the network is slow, and so does who has just given its vote, to be back at once. */
+  | "contestedElection"
   /** A machine is stopped for a while, as by SIGSTOP. */
   | "pause"
   /** A clock runs too fast or too slow from now on. */
@@ -46,6 +51,18 @@ export type FaultKind =
   /** A member is removed. */
   | "shrink"
   /** A member loses all its data and joins again. */
+  | "wipe";
+
+/** The kinds that do not hit a single machine that was drawn before. */
+type CommonFaultKind =
+  | "blackout"
+  | "partition"
+  | "badNetwork"
+  | "slowNetwork"
+  | "contestedElection"
+  | "transfer"
+  | "grow"
+  | "shrink"
   | "wipe";
 
 /** What a schedule is made of. */
@@ -72,6 +89,8 @@ export const defaultFaults: Readonly<Record<FaultKind, number>> = {
   isolation: 10,
   oneWay: 8,
   badNetwork: 8,
+  slowNetwork: 4,
+  contestedElection: 4,
   pause: 10,
   drift: 3,
   wallJump: 3,
@@ -91,6 +110,9 @@ const badLink: Partial<LinkSettings> = {
   reordering: 0.1,
   breaking: 0.02,
 };
+const slowLink: Partial<LinkSettings> = { delayMs: [50, 300] };
+/** Slow enough for a voter to be back before the request of the next candidate comes. */
+const electionLink: Partial<LinkSettings> = { delayMs: [1, 150] };
 const calmLink: Partial<LinkSettings> = { delayMs: [0.2, 1], loss: 0, duplication: 0, reordering: 0, breaking: 0 };
 /**
  * Least members of which one may be removed. The one that is left of two can need the vote of the other for ever: if it
@@ -113,6 +135,8 @@ export class FaultSchedule {
   readonly #underWay = new Set<Promise<void>>();
   #isStopped = false;
   #isChangingMembers = false;
+  /** How many elections are contested at the moment. */
+  #contests = 0;
 
   constructor(options: FaultScheduleOptions) {
     this.#cluster = options.cluster;
@@ -120,6 +144,20 @@ export class FaultSchedule {
     this.#everyMs = options.everyMs ?? 3_000;
     this.#membersMax = options.membersMax ?? 5;
     this.#weights = Object.entries(options.weights ?? defaultFaults) as [FaultKind, number][];
+  }
+
+  /** To be called with every message that a member sends, for the faults that wait for one. */
+  onMessage({ type, reject, from, to }: Message): void {
+    if (this.#contests === 0 || this.#isStopped || type !== "MsgVoteResp" || reject || from === to) return;
+    const voter = this.#running().find(({ member }) => member?.id === from);
+    const { member } = voter ?? {};
+    if (voter === undefined || this.#random.below(2) === 0) return;
+    // Not before the message is on its way.
+    void this.#cluster.sleep(0).then(() => {
+      if (voter.member !== member) return;
+      this.#cluster.crash(voter.name, "drop");
+      this.#reboot(voter.name);
+    });
   }
 
   /** Lets things go wrong until {@link FaultSchedule.stop}. */
@@ -216,6 +254,10 @@ export class FaultSchedule {
         return this.#partition();
       case "badNetwork":
         return this.#badNetwork();
+      case "slowNetwork":
+        return this.#slowNetwork();
+      case "contestedElection":
+        return this.#contestElection();
       case "transfer":
         return this.#transfer();
       case "grow":
@@ -231,10 +273,7 @@ export class FaultSchedule {
     }
   }
 
-  #hit(
-    kind: Exclude<FaultKind, "blackout" | "partition" | "badNetwork" | "transfer" | "grow" | "shrink" | "wipe">,
-    target: SimulatedMachine,
-  ): Promise<void> {
+  #hit(kind: Exclude<FaultKind, CommonFaultKind>, target: SimulatedMachine): Promise<void> {
     switch (kind) {
       case "crash":
         return this.#crash(target.name);
@@ -325,6 +364,23 @@ export class FaultSchedule {
   async #badNetwork(): Promise<void> {
     this.#cluster.wires.configure(badLink);
     await this.#last(1_000, 10_000);
+    this.#cluster.wires.configure(calmLink);
+  }
+
+  async #slowNetwork(): Promise<void> {
+    this.#cluster.wires.configure(slowLink);
+    await this.#last(2_000, 15_000);
+    this.#cluster.wires.configure(calmLink);
+  }
+
+  async #contestElection(): Promise<void> {
+    this.#cluster.wires.configure(electionLink);
+    this.#contests++;
+    const leader = this.#cluster.leader();
+    if (leader !== undefined) this.#cluster.crash(leader, this.#pick(tears));
+    await this.#last(2_000, 5_000);
+    this.#contests--;
+    if (leader !== undefined) this.#reboot(leader);
     this.#cluster.wires.configure(calmLink);
   }
 

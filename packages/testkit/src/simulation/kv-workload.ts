@@ -27,6 +27,11 @@ export interface KvWorkloadOptions {
   readonly thinkMs?: number;
   /** How long a client waits for an answer, in ms; default: 5 000. */
   readonly timeoutMs?: number;
+  /**
+   * Whether every client but the first knows a single member only, each another one, and stays with it whatever happens to
+   * it; default: no, all know all.
+   */
+  readonly isPinned?: boolean;
   /** Up to which revision nobody needs the past any more, so that it may be compacted; default: it never is. */
   readonly compactTo?: () => number;
 }
@@ -74,10 +79,16 @@ export class KvWorkload {
       keys: 4,
       thinkMs: 250,
       timeoutMs: 5_000,
+      isPinned: false,
       compactTo: () => 0,
       ...options,
     };
-    this.#clients = Array.from({ length: this.#options.clients }, () => options.cluster.client());
+    const { cluster, clients, isPinned } = this.#options;
+    const endpoints = [...cluster.machines.values()].map(({ endpoint }) => endpoint);
+    this.#clients = Array.from({ length: clients }, (_, at) => {
+      const only = at % endpoints.length;
+      return cluster.client(isPinned && at > 0 ? { endpoints: endpoints.slice(only, only + 1) } : {});
+    });
   }
 
   /** Lets the clients work until {@link KvWorkload.stop}; resolves when the last answer is there, or given up. */

@@ -3,7 +3,7 @@
  * at one moment, and a key must be there for as long as its client knows that it is.
  */
 import type { Random } from "@conclave/base";
-import { type Ownership, op, type Session, takeOwnership } from "@conclave/client";
+import { type LeaseGrant, type Ownership, op, type Session, takeOwnership } from "@conclave/client";
 import type { SimulatedClient, SimulatedCluster } from "./simulated-cluster.ts";
 
 /** What the workload is made of. */
@@ -16,6 +16,8 @@ export interface OwnershipWorkloadOptions {
   readonly contenders?: number;
   /** How many clients keep keys on leases; default: 1. */
   readonly keepers?: number;
+  /** How many clients renew the lease of their key as late as they can, or later; default: 0. */
+  readonly lateKeepers?: number;
   /** Time to live of leases in seconds; default: 3. */
   readonly ttlSec?: number;
   /** Is told of everything that must not be; default: it is thrown away. */
@@ -26,12 +28,15 @@ export interface OwnershipWorkloadOptions {
 const lockName = "lock";
 const fencedKey = "fenced";
 const patienceMs = 20_000;
+/** How much of a time to live is over on no clock before it is on that of the client: clocks drift, by 1 % each. */
+const clockTrust = 0.95;
 
 /** Locks and leases until it is stopped. */
 export class OwnershipWorkload {
   readonly #options: Required<OwnershipWorkloadOptions>;
   readonly #contenders: readonly SimulatedClient[];
   readonly #keepers: readonly SimulatedClient[];
+  readonly #lateKeepers: readonly SimulatedClient[];
   readonly #held = new Map<string, Ownership>();
   #leases = 0;
   readonly #fenced: { readonly revision: number; readonly fence: number }[] = [];
@@ -44,10 +49,11 @@ export class OwnershipWorkload {
   keptLooks = 0;
 
   constructor(options: OwnershipWorkloadOptions) {
-    this.#options = { contenders: 2, keepers: 1, ttlSec: 3, onViolation: () => {}, ...options };
-    const { cluster, contenders, keepers } = this.#options;
+    this.#options = { contenders: 2, keepers: 1, lateKeepers: 0, ttlSec: 3, onViolation: () => {}, ...options };
+    const { cluster, contenders, keepers, lateKeepers } = this.#options;
     this.#contenders = Array.from({ length: contenders }, () => cluster.client());
     this.#keepers = Array.from({ length: keepers }, () => cluster.client());
+    this.#lateKeepers = Array.from({ length: lateKeepers }, () => cluster.client());
   }
 
   /** Lets the clients work until {@link OwnershipWorkload.stop}. */
@@ -55,6 +61,7 @@ export class OwnershipWorkload {
     await Promise.all([
       ...this.#contenders.map((client) => this.#contend(client)),
       ...this.#keepers.map((client) => this.#keep(client)),
+      ...this.#lateKeepers.map((client) => this.#keepLate(client)),
     ]);
   }
 
@@ -137,6 +144,46 @@ export class OwnershipWorkload {
       this.keptLooks++;
       if (!found) this.#violated(`${key} is gone while its lease ${session.lease} is sure to live`);
     }
+  }
+
+  async #keepLate(keeper: SimulatedClient): Promise<void> {
+    const { random, ttlSec } = this.#options;
+    while (!this.#isStopped) {
+      await keeper.time.sleep(random.fraction() * 500);
+      const lease = await keeper.client.lease.grant({ ttlSec, timeoutMs: 5_000 }).catch(() => undefined);
+      if (lease === undefined) continue;
+      const key = `lease/${++this.#leases}`;
+      const put = await keeper.client.put(key, "", { lease: lease.id }).catch(() => undefined);
+      if (put !== undefined) while (!this.#isStopped && (await this.#renewLate(keeper, lease, key)));
+      await keeper.client.lease.revoke(lease.id, { timeoutMs: 2_000 }).catch(() => {});
+    }
+  }
+
+  /**
+   * Renews a lease, looks for its key while it is sure to live, and waits until it is about to run out, or just has. A lease
+   * may be gone then; one whose renewal was acknowledged may not.
+   *
+   * @returns whether it was acknowledged
+   */
+  async #renewLate({ client, time }: SimulatedClient, lease: LeaseGrant, key: string): Promise<boolean> {
+    const ttlMs = lease.ttlSec * 1_000;
+    const sureToMs = time.monotonicMs() + ttlMs * clockTrust;
+    const isRenewed = await client.lease.keepAliveOnce(lease.id, { timeoutMs: 2_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (!isRenewed) return false;
+    const nextMs = time.monotonicMs() + ttlMs - 600 + this.#options.random.fraction() * 1_000;
+    while (!this.#isStopped) {
+      const item = await client.get(key, { timeoutMs: 2_000 }).catch(() => null);
+      if (time.monotonicMs() >= sureToMs) break;
+      if (item !== null) this.keptLooks++;
+      if (item === undefined)
+        this.#violated(`${key} is gone although a renewal of its lease ${lease.id} was acknowledged`);
+      await time.sleep(this.#options.random.fraction() * 500);
+    }
+    await time.sleep(Math.max(0, nextMs - time.monotonicMs()));
+    return true;
   }
 
   #violated(message: string): void {

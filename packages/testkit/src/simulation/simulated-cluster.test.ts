@@ -115,6 +115,21 @@ describe("SimulatedCluster", () => {
     expect(cluster.failures.map(({ error }) => (error as Error).message)).toEqual([expect.stringContaining("ENOSPC")]);
   });
 
+  it("sends entries one at a time where appends may hold no more", async () => {
+    const lengths: number[] = [];
+    const cluster = new SimulatedCluster({
+      seed: 1,
+      settings: { maxMessageBytes: 1 },
+      network: { onSend: ({ type, entries }) => void (type === "MsgApp" && lengths.push(entries.length)) },
+    });
+    await cluster.run(async () => {
+      await cluster.start();
+      const { client } = cluster.client();
+      await Promise.all(Array.from({ length: 20 }, (_, at) => client.put(`key${at}`, "value")));
+    });
+    expect(Math.max(...lengths)).toBe(1);
+  });
+
   it("says which machine there is none of", () => {
     const cluster = new SimulatedCluster({ seed: 1 });
     expect(() => cluster.crash("m9")).toThrow("no machine 'm9'");
