@@ -101,6 +101,24 @@ describe("SimulatedCluster", () => {
     expect(cluster.failures).toEqual([]);
   });
 
+  it("calls a member removed that does not start as its own store says so", async () => {
+    const cluster = await started();
+    await cluster.run(async () => {
+      const leader = await cluster.waitForLeader();
+      const { member } = cluster.machine(leader);
+      await cluster.removeMember(leader);
+      await member?.removed;
+      // It loses its power when that is in its store and it has not left yet.
+      await cluster.sleep(500);
+      cluster.crash(leader);
+      await expect(cluster.restart(leader)).rejects.toMatchObject({ code: "REMOVED" });
+      expect(cluster.machine(leader).state).toBe("removed");
+      await cluster.rejoin(leader);
+      expect(cluster.machine(leader).state).toBe("running");
+    });
+    expect(cluster.failures).toEqual([]);
+  });
+
   it("stops a member whose disk is full, and lets it come back when there is room", async () => {
     const cluster = await started();
     await cluster.run(async () => {

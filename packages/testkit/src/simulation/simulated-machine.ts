@@ -4,7 +4,7 @@
  */
 import type { Random } from "@conclave/base";
 import { createMemoryBackend, type MemoryBackend } from "@conclave/mvcc";
-import { bindServices, type Log, type Member, type MemberSettings, openMember } from "@conclave/server";
+import { bindServices, type Log, type Member, MemberError, type MemberSettings, openMember } from "@conclave/server";
 import { seededRandom } from "../seeded-random.ts";
 import { type DiskCall, type SimulatedDisk, simulatedDisk } from "../simulated-disk.ts";
 import type { Tear } from "../simulated-file.ts";
@@ -142,7 +142,8 @@ export class SimulatedMachine {
       this.#world.frontEnds.serve(this.endpoint, { name: this.name, time }, services);
     } catch (error) {
       // One that has failed while it started is on its way out already, and one without power has no voice.
-      if (life === this.#life && this.#state === "starting") await this.#end("failed");
+      const state = error instanceof MemberError && error.code === "REMOVED" ? "removed" : "failed";
+      if (life === this.#life && this.#state === "starting") await this.#end(state);
       throw error;
     }
   }
