@@ -101,9 +101,9 @@ export class KvWorkload {
     this.#isStopped = true;
   }
 
-  /** One read of every key by every client. */
+  /** One read of every key by every client, and by one that knows the members that there are now. */
   async readAll(): Promise<void> {
-    for (const client of this.#clients)
+    for (const client of [...this.#clients, this.#newcomer()])
       for (let key = 0; key < this.#options.keys; key++) await this.#send(client, { kind: "get", key: this.#key(key) });
   }
 
@@ -124,9 +124,14 @@ export class KvWorkload {
 
   /** Writes once more, so that there is something new to be seen. @returns its revision; undefined if it failed */
   async writeOnce(): Promise<number | undefined> {
-    const [client] = this.#clients;
-    if (client === undefined) return undefined;
-    return (await this.#send(client, { kind: "put", key: this.#key(0), value: this.#value() }))?.revision;
+    return (await this.#send(this.#newcomer(), { kind: "put", key: this.#key(0), value: this.#value() }))?.revision;
+  }
+
+  /** A client of the members that serve now: of those that the others know, all may have been removed. */
+  #newcomer(): SimulatedClient {
+    const { cluster } = this.#options;
+    const serving = [...cluster.machines.values()].filter(({ state }) => state === "running");
+    return cluster.client({ endpoints: serving.map(({ endpoint }) => endpoint) });
   }
 
   async #send({ name, client }: SimulatedClient, operation: KvOperation): Promise<KvAnswer | undefined> {
