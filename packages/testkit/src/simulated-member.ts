@@ -8,6 +8,7 @@ import { type Member, type MemberSettings, openMember, silentLog } from "@concla
 import type { FileSystem } from "@conclave/wal";
 import { type DiskCall, type SimulatedDisk, simulatedDisk } from "./simulated-disk.ts";
 import type { Tear } from "./simulated-file.ts";
+import { simulatedSettings } from "./simulated-settings.ts";
 import { MachineTime } from "./simulation/machine-time.ts";
 import { SimulatedNetwork } from "./simulation/simulated-network.ts";
 import { Wires } from "./simulation/wires.ts";
@@ -26,21 +27,10 @@ export interface SimulatedMemberOptions {
 }
 
 const defaults: MemberSettings = {
+  ...simulatedSettings,
   name: "simulated",
-  memberDir: "/member",
-  walDir: "/member/wal",
   peerUrls: ["http://127.0.0.1:2380"],
   clientUrls: ["http://127.0.0.1:2379"],
-  clusterToken: "simulation",
-  heartbeatIntervalMs: 100,
-  electionTimeoutMs: 1000,
-  snapshotCount: 10_000,
-  backendBatchIntervalMs: 100,
-  backendBatchLimit: 10_000,
-  maxRequestBytes: 1_572_864,
-  compactionBatchLimit: 1000,
-  compactionSleepMs: 10,
-  watchProgressIntervalMs: 600_000,
 };
 
 /** A member on virtual time that can be crashed and started again. */

@@ -9,7 +9,7 @@
  * Numbers are big-endian uint64.
  */
 import { MalformedError } from "@conclave/base";
-import type { Entry, Message } from "@conclave/raft";
+import { createMessage, type Entry, type Message } from "@conclave/raft";
 import { decodeEntry, entryBytes, writeEntry } from "./entry-codec.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { decodeMessage } from "./message-codec.ts";
@@ -114,18 +114,5 @@ function* parseEntries(
     entries.push(decodeEntry(yield length));
   }
   const commit = readUint64(yield 8);
-  return {
-    type: "MsgApp",
-    to,
-    from,
-    term,
-    logTerm: term,
-    index,
-    entries,
-    commit,
-    snapshot: undefined,
-    reject: false,
-    rejectHint: 0,
-    context: new Uint8Array(0),
-  };
+  return createMessage({ type: "MsgApp", to, from }, { term, logTerm: term, index, entries, commit });
 }

@@ -2,25 +2,12 @@
  * @module The stream for all kinds of messages: `uint64 length · raftpb.Message`, again and again. A heartbeat from
  * nobody to nobody keeps it alive.
  */
-import type { Message } from "@conclave/raft";
+import { createMessage, type Message } from "@conclave/raft";
 import type { FrameWriter } from "./frame-writer.ts";
 import { decodeMessage, messageBytesMax, writeMessage } from "./message-codec.ts";
 import { type FrameParser, readLength, StreamDecoder, type StreamEncoder } from "./stream-codec.ts";
 
-const linkHeartbeat: Message = {
-  type: "MsgHeartbeat",
-  to: 0n,
-  from: 0n,
-  term: 0,
-  logTerm: 0,
-  index: 0,
-  entries: [],
-  commit: 0,
-  snapshot: undefined,
-  reject: false,
-  rejectHint: 0,
-  context: new Uint8Array(0),
-};
+const linkHeartbeat = createMessage({ type: "MsgHeartbeat", to: 0n, from: 0n }, {});
 
 /** Writes the frames of a message stream. */
 export const messageStreamEncoder: StreamEncoder = {

@@ -5,7 +5,7 @@ export type { RaftErrorCode } from "./errors.ts";
 export { RaftError } from "./errors.ts";
 export type { MemoryLogStorageOptions } from "./memory-log-storage.ts";
 export { MemoryLogStorage } from "./memory-log-storage.ts";
-export { maySendBeforeSave } from "./message.ts";
+export { createMessage, type MessageFields, type MessageHeader, maySendBeforeSave } from "./message.ts";
 export type { ProgressState } from "./progress.ts";
 export type { ReadState, Role } from "./raft.ts";
 export type { RawNode } from "./raw-node.ts";

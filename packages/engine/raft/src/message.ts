@@ -17,7 +17,12 @@ export interface MessageHeader {
   readonly from: bigint;
 }
 
-/** A message with every field in its place, so that all have one shape. */
+/**
+ * A message with every field in its place, so that all have one shape; what is not said is 0, false or empty.
+ *
+ * @param header - what the message is, from whom and to whom
+ * @param fields - what it says
+ */
 export function createMessage(header: MessageHeader, fields: MessageFields): Message {
   return {
     type: header.type,

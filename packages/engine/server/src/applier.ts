@@ -49,8 +49,6 @@ export interface ApplierPorts {
   readonly onCompaction: () => void;
 }
 
-export { readConfState, readConsistentIndex } from "./applied-state.ts";
-
 function isPut(op: TxnRequest["success"][number]): boolean {
   const request = op.request;
   if (request?.$case === "requestTxn") return writes(request.value);

@@ -25,6 +25,7 @@ export class WatchFeed {
   readonly #streams = new Set<WatchStream>();
   #stopped = false;
   #paused = false;
+  #isSyncing = false;
 
   constructor(options: WatchFeedOptions) {
     this.#options = options;
@@ -83,7 +84,10 @@ export class WatchFeed {
   }
 
   #syncLater(): void {
+    if (this.#isSyncing) return;
+    this.#isSyncing = true;
     this.#options.scheduler.atTurnEnd(() => {
+      this.#isSyncing = false;
       if (!this.#stopped && !this.#paused && this.hub.syncStep()) this.#syncLater();
     });
   }

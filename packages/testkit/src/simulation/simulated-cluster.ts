@@ -9,6 +9,7 @@ import type { LogFields, MemberSettings } from "@conclave/server";
 import { seededRandom } from "../seeded-random.ts";
 import type { DiskCall } from "../simulated-disk.ts";
 import type { Tear } from "../simulated-file.ts";
+import { simulatedSettings } from "../simulated-settings.ts";
 import { type VirtualTime, virtualTime } from "../virtual-time.ts";
 import { FrontEnds } from "./front-ends.ts";
 import { type MachineClock, MachineTime } from "./machine-time.ts";
@@ -55,21 +56,6 @@ export interface MemberFailure {
   /** Why. */
   readonly error: unknown;
 }
-
-const defaultSettings = {
-  memberDir: "/member",
-  walDir: "/member/wal",
-  clusterToken: "simulation",
-  heartbeatIntervalMs: 100,
-  electionTimeoutMs: 1000,
-  snapshotCount: 10_000,
-  backendBatchIntervalMs: 100,
-  backendBatchLimit: 10_000,
-  maxRequestBytes: 1_572_864,
-  compactionBatchLimit: 1000,
-  compactionSleepMs: 10,
-  watchProgressIntervalMs: 600_000,
-};
 
 /** A member that has just been connected may not be counted on for 5 s. */
 const healthTimeoutMs = 30_000;
@@ -347,7 +333,7 @@ export class SimulatedCluster {
         time: this.#newTime(name),
         address: addressOf(name),
         settings: {
-          ...defaultSettings,
+          ...simulatedSettings,
           ...this.#options.settings,
           initialCluster,
           initialClusterState: start.initialClusterState,

@@ -1,7 +1,7 @@
-import { emptyBytes, utf8, utf8Text } from "@conclave/base";
+import { utf8, utf8Text } from "@conclave/base";
 import type { OutgoingDatabase, PeerIdentity, PeerReceiver, PeerTransport } from "@conclave/peer";
 import { WireError } from "@conclave/protocol";
-import type { Message } from "@conclave/raft";
+import { createMessage, type Message } from "@conclave/raft";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../seeded-random.ts";
 import { type VirtualTime, virtualTime } from "../virtual-time.ts";
@@ -9,19 +9,8 @@ import { MachineTime } from "./machine-time.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import { goodLink, type LinkSettings, Wires } from "./wires.ts";
 
-const message = (from: bigint, to: bigint, index = 0): Message => ({
-  type: "MsgHeartbeat",
-  to,
-  from,
-  term: 1,
-  logTerm: 0,
-  index,
-  entries: [],
-  commit: 0,
-  reject: false,
-  rejectHint: 0,
-  context: emptyBytes,
-});
+const message = (from: bigint, to: bigint, index = 0): Message =>
+  createMessage({ type: "MsgHeartbeat", to, from }, { term: 1, index });
 
 const url = (name: string) => `http://${name}:2380`;
 

@@ -2,7 +2,7 @@
 
 import { EventEmitter, once } from "node:events";
 import type { Clock, Random, Scheduler } from "@conclave/base";
-import type { Message } from "@conclave/raft";
+import { createMessage, type Message } from "@conclave/raft";
 import { seededRandom } from "@conclave/testkit";
 import { createPeerNetwork, type HttpPeerNetwork } from "../http-peer-network.ts";
 import type { PeerLimits, PeerLog, PeerLogFields } from "../options.ts";
@@ -178,17 +178,11 @@ export async function connect(...members: readonly TestMember[]): Promise<void> 
 }
 
 /** A message with zeros where nothing is said. */
-export function testMessage(fields: Partial<Message> & Pick<Message, "type" | "to" | "from">): Message {
-  return {
-    term: 0,
-    logTerm: 0,
-    index: 0,
-    entries: [],
-    commit: 0,
-    snapshot: undefined,
-    reject: false,
-    rejectHint: 0,
-    context: new Uint8Array(0),
-    ...fields,
-  };
+export function testMessage({
+  type,
+  to,
+  from,
+  ...fields
+}: Partial<Message> & Pick<Message, "type" | "to" | "from">): Message {
+  return createMessage({ type, to, from }, fields);
 }
