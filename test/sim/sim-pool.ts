@@ -19,7 +19,8 @@ export interface PoolOptions {
 }
 
 const worker = join(import.meta.dirname, "sim-worker.ts");
-const sources = ["--import", "tsx", "--conditions=@conclave/source"];
+// A run makes much that is soon garbage: room for it saves a tenth of the time.
+const nodeFlags = ["--max-semi-space-size=64", "--import", "tsx", "--conditions=@conclave/source"];
 
 /**
  * Runs the seeds.
@@ -68,7 +69,7 @@ function work({ seconds, mutant }: PoolOptions, queue: Queue): Promise<void> {
 }
 
 function startWorker(mutant: string | undefined): ChildProcess {
-  if (mutant === undefined) return fork(worker, { execArgv: sources });
+  if (mutant === undefined) return fork(worker, { execArgv: nodeFlags });
   const patch = ["--import", join(import.meta.dirname, "mutants", "register.mjs")];
-  return fork(worker, { execArgv: [...patch, ...sources], env: { ...process.env, CONCLAVE_MUTANT: mutant } });
+  return fork(worker, { execArgv: [...patch, ...nodeFlags], env: { ...process.env, CONCLAVE_MUTANT: mutant } });
 }
