@@ -79,6 +79,8 @@ class Tally {
 }
 
 const traceShown = 40;
+/** A long campaign says now and then how far it is. */
+const seedsBetweenNews = 250;
 
 function explain({ seed, violations, trace }: SimulationReport, { seconds, mutant }: Arguments): string {
   const replay = `npm run sim -- --seed ${seed} --seconds ${seconds}${mutant === undefined ? "" : ` --mutant ${mutant}`}`;
@@ -106,6 +108,8 @@ async function main(args: readonly string[]): Promise<number> {
       tally.add(report);
       if (report.violations.length > 0) console.log(explain(report, options));
       else if (seeds.length === 1) console.log(`sim: seed ${report.seed} is well; trace ${report.traceHash}`);
+      if (tally.seeds % seedsBetweenNews === 0)
+        console.log(`sim: ${tally.seeds} of ${seeds.length} seeds, ${tally.failed.length} failed`);
       return mutant === undefined || report.violations.length === 0;
     },
   });

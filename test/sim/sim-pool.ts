@@ -19,8 +19,10 @@ export interface PoolOptions {
 }
 
 const worker = join(import.meta.dirname, "sim-worker.ts");
-// A run makes much that is soon garbage: room for it saves a tenth of the time.
-const nodeFlags = ["--max-semi-space-size=64", "--import", "tsx", "--conditions=@conclave/source"];
+// A run makes much that is soon garbage: room for it saves a tenth of the time. What was built saves another.
+const nodeFlags = ["--max-semi-space-size=64", "--import", "tsx"];
+/** A fault is put into the sources, so they must be what runs. */
+const mutantFlags = ["--import", join(import.meta.dirname, "mutants", "register.mjs"), "--conditions=@conclave/source"];
 
 /**
  * Runs the seeds.
@@ -70,6 +72,5 @@ function work({ seconds, mutant }: PoolOptions, queue: Queue): Promise<void> {
 
 function startWorker(mutant: string | undefined): ChildProcess {
   if (mutant === undefined) return fork(worker, { execArgv: nodeFlags });
-  const patch = ["--import", join(import.meta.dirname, "mutants", "register.mjs")];
-  return fork(worker, { execArgv: [...patch, ...nodeFlags], env: { ...process.env, CONCLAVE_MUTANT: mutant } });
+  return fork(worker, { execArgv: [...mutantFlags, ...nodeFlags], env: { ...process.env, CONCLAVE_MUTANT: mutant } });
 }
