@@ -6,6 +6,8 @@ export interface Result {
   readonly subject: SubjectName;
   /** The median figure, in the load's unit. */
   readonly value: number;
+  /** The least and the greatest figure of a round. */
+  readonly range: readonly [least: number, greatest: number];
   /** Processor time that an operation cost the server, all members together, in microseconds, median; undefined where it says nothing. */
   readonly cpuUs: number | undefined;
 }
@@ -16,6 +18,8 @@ export interface CompareOptions {
   readonly subjects: readonly SubjectName[];
   /** How often. */
   readonly rounds: number;
+  /** Where a profile of what Conclave's processors did is left; default: none is made. */
+  readonly profileDir?: string;
 }
 
 /** The middle of some figures. */
@@ -41,11 +45,12 @@ async function measure(load: Load, subject: Subject): Promise<Sample> {
 }
 
 /** Runs a load on fresh servers, which take turns. */
-export async function compare(load: Load, { subjects: names, rounds }: CompareOptions): Promise<readonly Result[]> {
+export async function compare(load: Load, options: CompareOptions): Promise<readonly Result[]> {
+  const { subjects: names, rounds, profileDir } = options;
   const subjects: Subject[] = [];
   try {
     for (const name of names) {
-      const subject = await startSubject(name, load.members ?? 1);
+      const subject = await startSubject(name, { members: load.members ?? 1, profileDir });
       subjects.push(subject);
       await load.prepare?.(subject);
     }
@@ -69,10 +74,12 @@ async function takeTurns(
 }
 
 function summarize(subject: SubjectName, samples: readonly Sample[]): Result {
+  const values = samples.map(({ value }) => value);
   const cpu = samples.map(({ cpuUs: us }) => us).filter((us) => us !== undefined);
   return {
     subject,
-    value: median(samples.map(({ value }) => value)),
+    value: median(values),
+    range: [Math.min(...values), Math.max(...values)],
     cpuUs: cpu.length === 0 ? undefined : median(cpu),
   };
 }

@@ -5,8 +5,8 @@ import * as grpc from "@grpc/grpc-js";
 
 /** A client of one server. */
 export interface KvClient extends Disposable {
-  /** Calls a method with one request. */
-  call<Request, Response>(method: UnaryMethod<Request, Response>, request: Request): Promise<Response>;
+  /** Calls a method with one request, with a token if one is given. */
+  call<Request, Response>(method: UnaryMethod<Request, Response>, request: Request, token?: string): Promise<Response>;
 }
 
 /** A method with its codecs. */
@@ -20,7 +20,8 @@ interface Definition {
   readonly fullName: string;
 }
 
-function method<Request, Response>(
+/** A method of a service. */
+export function methodOf<Request, Response>(
   { fullName }: Definition,
   { name, ...codecs }: { name: string; requestType: Codec<Request>; responseType: Codec<Response> },
 ): UnaryMethod<Request, Response> {
@@ -29,23 +30,26 @@ function method<Request, Response>(
 
 /** The methods that loads use. */
 export const methods = {
-  put: method(KVDefinition, KVDefinition.methods.put),
-  range: method(KVDefinition, KVDefinition.methods.range),
-  txn: method(KVDefinition, KVDefinition.methods.txn),
-  leaseGrant: method(LeaseDefinition, LeaseDefinition.methods.leaseGrant),
+  put: methodOf(KVDefinition, KVDefinition.methods.put),
+  range: methodOf(KVDefinition, KVDefinition.methods.range),
+  txn: methodOf(KVDefinition, KVDefinition.methods.txn),
+  leaseGrant: methodOf(LeaseDefinition, LeaseDefinition.methods.leaseGrant),
 } as const;
 
 /** Opens a client of one connection. */
 export function openKvClient(url: string): KvClient {
   const client = new grpc.Client(new URL(url).host, grpc.credentials.createInsecure());
   return {
-    call: ({ path, requestType, responseType }, request) =>
+    call: ({ path, requestType, responseType }, request, token) =>
       new Promise((resolve, reject) => {
+        const metadata = new grpc.Metadata();
+        if (token !== undefined) metadata.set("token", token);
         client.makeUnaryRequest(
           path,
           (message) => Buffer.from(requestType.encode(message).finish()),
           (bytes) => decodeStrict(responseType, bytes),
           request,
+          metadata,
           (error, response) => (error === null && response !== undefined ? resolve(response) : reject(error)),
         );
       }),

@@ -1,7 +1,7 @@
 /** @module The servers that are compared: real processes with temporary data directories. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts, memberFlags, startCluster, startServerProcess } from "@conclave/testkit";
@@ -36,6 +36,17 @@ const binaries: Readonly<Record<SubjectName, string>> = {
   conclave: join(import.meta.dirname, "..", "bin", "conclave"),
 };
 
+const versionLines: Readonly<Record<SubjectName, RegExp>> = {
+  etcd: /^etcd Version: (.+)$/m,
+  conclave: /^Conclave Version: (.+)$/m,
+};
+
+/** What a server says its version is. */
+export function versionOf(name: SubjectName): string {
+  const { stdout } = spawnSync(binaries[name], ["--version"], { encoding: "utf8" });
+  return versionLines[name].exec(stdout)?.[1] ?? "of an unknown version";
+}
+
 /** Why a server cannot be started here; undefined if it can. */
 export function absenceOf(name: SubjectName): string | undefined {
   if (spawnSync(binaries[name], ["--version"]).status === 0) return undefined;
@@ -46,13 +57,23 @@ export function absenceOf(name: SubjectName): string | undefined {
 
 const flags: readonly string[] = ["--quota-backend-bytes=8589934592"];
 
-/** Starts a server of so many members on free loopback ports. */
-export function startSubject(name: SubjectName, members: number): Promise<Subject> {
-  return members === 1 ? startAlone(name) : startTogether(name, members);
+/** How a server is started. */
+export interface SubjectOptions {
+  /** How many members it has. */
+  readonly members: number;
+  /** Where each member of Conclave leaves a CPU profile when it ends; default: none is made. */
+  readonly profileDir?: string | undefined;
 }
 
-async function startTogether(name: SubjectName, size: number): Promise<Subject> {
-  const cluster = await startCluster({ kind: name, size, flags });
+/** Starts a server on free loopback ports. */
+export function startSubject(name: SubjectName, { members, profileDir }: SubjectOptions): Promise<Subject> {
+  return members === 1 ? startAlone(name, profileDir) : startTogether(name, members, profileDir);
+}
+
+async function startTogether(name: SubjectName, size: number, profileDir: string | undefined): Promise<Subject> {
+  const program =
+    profileDir === undefined ? {} : { binary: await profiledBinary(commandOf(name, profileDir), profileDir) };
+  const cluster = await startCluster({ kind: name, size, flags, ...program });
   let leader = await cluster.waitForLeader();
   return {
     name,
@@ -68,27 +89,47 @@ async function startTogether(name: SubjectName, size: number): Promise<Subject> 
     async settle() {
       leader = await cluster.waitForLeader({ among: cluster.members });
     },
-    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      // A profile is written at an orderly end.
+      if (profileDir !== undefined) await Promise.all(cluster.members.map((member) => member.kill("SIGTERM")));
+      await cluster[Symbol.asyncDispose]();
+    },
   };
 }
 
-async function startAlone(name: SubjectName): Promise<Subject> {
+/** A program that is started by its name alone and leaves a profile. */
+async function profiledBinary(command: readonly string[], profileDir: string): Promise<string> {
+  await mkdir(profileDir, { recursive: true });
+  const file = join(profileDir, "member.sh");
+  await writeFile(file, `#!/bin/sh\nexec ${command.map((part) => `'${part}'`).join(" ")} "$@"\n`, { mode: 0o755 });
+  return file;
+}
+
+/** The command that starts a server, without its flags. */
+function commandOf(name: SubjectName, profileDir: string | undefined): readonly [binary: string, ...args: string[]] {
+  if (name === "etcd" || profileDir === undefined) return [binaries[name]];
+  return [process.execPath, "--cpu-prof", `--cpu-prof-dir=${profileDir}`, binaries[name]];
+}
+
+async function startAlone(name: SubjectName, profileDir: string | undefined): Promise<Subject> {
   const dataDir = await mkdtemp(join(tmpdir(), `bench-${name}-`));
   const [clientPort, peerPort] = await freePorts(2);
   const url = `http://127.0.0.1:${clientPort}`;
   const peerUrl = `http://127.0.0.1:${peerPort}`;
-  const args = [...memberFlags({ name: "bench", dataDir, clientUrl: url, peerUrl }), ...flags];
-  const process = await startServerProcess({ name, binary: binaries[name], args, url });
+  const [binary, ...before] = commandOf(name, profileDir);
+  const args = [...before, ...memberFlags({ name: "bench", dataDir, clientUrl: url, peerUrl }), ...flags];
+  const server = await startServerProcess({ name, binary, args, url });
   const dispose = async (): Promise<void> => {
-    await process.kill();
+    // A profile is written at an orderly end.
+    await server.kill(profileDir === undefined ? "SIGKILL" : "SIGTERM");
     await rm(dataDir, { recursive: true, force: true });
   };
   return {
     name,
     url,
-    process,
+    process: server,
     get pids() {
-      return [process.pid];
+      return [server.pid];
     },
     settle: async () => {},
     [Symbol.asyncDispose]: dispose,

@@ -7,16 +7,22 @@ import ts from "typescript";
 
 const foundation = ["base", "protocol"];
 const pure = ["raft", "mvcc", "lease", "auth"];
-const adapters = ["rpc", "wal", "store-lmdb", "peer", "snapshot"];
+const adapters = ["rpc", "wal", "store-lmdb", "peer", "snapshot", "tls"];
 const recipes = ["registry", "lock", "election", "config", "pubsub", "recipes"];
-const everything = [...foundation, ...pure, ...adapters, "server", "client", ...recipes];
+/** What connects a recipe to somebody else's library, for the sake of which it is a package of its own. */
+const connectors = ["registry-grpc", "registry-undici"];
+const everything = [...foundation, ...pure, "checkers", ...adapters, "server", "client", ...recipes, ...connectors];
 /** For each package, the packages of the house that it may import. */
 const below = new Map([
   ["protocol", ["base"]],
   ...[...pure, "client"].map((name) => [name, foundation]),
   ...adapters.map((name) => [name, [...foundation, ...pure]]),
+  // Only the tests of the checkers import what is pure: they judge the real store.
+  ["checkers", [...foundation, ...pure]],
   ["server", [...foundation, ...pure, ...adapters]],
   ...recipes.map((name) => [name, ["base", "client"]]),
+  ...connectors.map((name) => [name, ["base", "client", "registry"]]),
+  ["proxy", [...foundation, "rpc", "tls", "client"]],
   ...["cli", "console", "testkit"].map((name) => [name, everything]),
 ]);
 
@@ -49,13 +55,14 @@ function checkSources(folder, layers, declared) {
 
 for (const { path } of readJson("tsconfig.build.json").references) {
   const folder = join(path, "..");
-  const declared = Object.keys(readJson(join(folder, "package.json")).dependencies ?? {});
+  const { dependencies = {}, peerDependencies = {} } = readJson(join(folder, "package.json"));
+  const declared = Object.keys({ ...dependencies, ...peerDependencies });
   const layers = below.get(basename(folder)) ?? [];
   for (const upward of declared.filter((dependency) => isUpward(dependency, layers)))
     problems.push(`${folder}/package.json: "${upward}" is not in a layer below`);
   checkSources(folder, layers, declared);
 }
 for (const folder of ["test", "bench", "examples", "tools"])
-  checkSources(folder, [...everything, "cli", "testkit"], testTools);
+  checkSources(folder, [...everything, "cli", "proxy", "testkit"], testTools);
 for (const problem of problems) console.error(`layers: ${problem}`);
 process.exitCode = problems.length > 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 /**
  * @module Compares what the transports cost alone: `node --import tsx --conditions=@conclave/source
- * bench/echo/main.ts`. Behind docs/adr/0002-grpc-over-node-http2.md.
+ * bench/echo/main.ts`. Behind docs/adr/0002-grpc-over-node-http2.md and
+ * docs/adr/0007-http2-framed-by-ourselves.md.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

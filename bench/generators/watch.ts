@@ -1,7 +1,6 @@
 /** @module One writer and a thousand watchers of its key: ten streams of a hundred. Prints events delivered a second. */
 import { PutRequest, WatchRequest, WatchResponse } from "@conclave/protocol/etcdserverpb";
-import { methods, openKvClient } from "../kv-client.ts";
-import { encode, openSession, openStream } from "./grpc-stream.ts";
+import { callOnce, encode, openSession, openStream } from "./grpc-stream.ts";
 
 const [url = ""] = process.argv.slice(2);
 const streams = 10;
@@ -11,7 +10,7 @@ const measureMs = 5000;
 const putsUnderWay = 4;
 
 const key = Buffer.from("bench/watched");
-const put = PutRequest.fromPartial({ key, value: Buffer.alloc(256, "v") });
+const put = encode(PutRequest, PutRequest.fromPartial({ key, value: Buffer.alloc(256, "v") }));
 const create = encode(
   WatchRequest,
   WatchRequest.fromPartial({ requestUnion: { $case: "createRequest", value: { key } } }),
@@ -59,12 +58,12 @@ for (let stream = 0; stream < streams; stream++) {
 }
 await until(() => created === streams * watchersPerStream);
 
-using client = openKvClient(url);
+const writer = await openSession(url);
 const watchers = streams * watchersPerStream;
 const startMs = performance.now();
 let puts = 0;
 while (performance.now() - startMs < measureMs) {
-  await client.call(methods.put, put);
+  await callOnce(writer, "/etcdserverpb.KV/Put", put);
   puts++;
   await until(() => delivered >= (puts - putsUnderWay) * watchers);
 }
@@ -72,3 +71,4 @@ await until(() => delivered >= puts * watchers);
 const elapsedSec = (performance.now() - startMs) / 1000;
 process.stdout.write(JSON.stringify({ value: delivered / elapsedSec, operations: delivered }));
 session.destroy();
+writer.destroy();

@@ -10,8 +10,8 @@ import {
   TxnRequest,
 } from "@conclave/protocol/etcdserverpb";
 import { type Concurrency, unaryLoad } from "../h2load.ts";
-import { methods, openKvClient } from "../kv-client.ts";
-import type { Load } from "../load.ts";
+import { forEachOf, methods, openKvClient } from "../kv-client.ts";
+import type { Load, Target } from "../load.ts";
 import type { Subject } from "../subject.ts";
 
 const key = Buffer.from("bench/key-of-the-load");
@@ -27,10 +27,48 @@ async function putOnce({ url }: Subject): Promise<void> {
   await client.call(methods.put, put);
 }
 
-function range(name: string, concurrency: Concurrency, serializable: boolean): Load {
-  const request = RangeRequest.fromPartial({ key, serializable });
-  return unaryLoad({ name, concurrency, method: methods.range, request, prepare: putOnce });
+interface Shape {
+  readonly name: string;
+  readonly concurrency: Concurrency;
+  readonly members?: number;
+  /** How many times etcd's rate is wanted. */
+  readonly atLeast: number;
 }
+
+function targetOf(atLeast: number): Target {
+  return { of: "ratio", value: atLeast };
+}
+
+function puts({ atLeast, ...shape }: Shape): Load {
+  return unaryLoad({ ...shape, target: targetOf(atLeast), method: methods.put, request: put });
+}
+
+function gets({ atLeast, serializable, ...shape }: Shape & { readonly serializable: boolean }): Load {
+  const request = RangeRequest.fromPartial({ key, serializable });
+  return unaryLoad({ ...shape, target: targetOf(atLeast), method: methods.range, request, prepare: putOnce });
+}
+
+const listed = { prefix: "bench/list/", count: 1_000 } as const;
+
+async function putList({ url }: Subject): Promise<void> {
+  using client = openKvClient(url);
+  const value = Buffer.alloc(256, "v");
+  const task = (at: number): Promise<unknown> => {
+    const listedKey = Buffer.from(`${listed.prefix}${String(at).padStart(8, "0")}`);
+    return client.call(methods.put, PutRequest.fromPartial({ key: listedKey, value }));
+  };
+  await forEachOf(listed.count, { atOnce: 100, task });
+}
+
+/** Reads a thousand keys at once. */
+const rangeOfMany: Load = unaryLoad({
+  name: "range-1000-keys-10",
+  concurrency: ten,
+  target: targetOf(1.2),
+  method: methods.range,
+  request: RangeRequest.fromPartial({ key: Buffer.from(listed.prefix), rangeEnd: Buffer.from("bench/list0") }),
+  prepare: putList,
+});
 
 /** What etcd's Go package `concurrency` sends to take a lock: claim my key, and see who is first. */
 function lockTxn(): TxnRequest {
@@ -64,16 +102,23 @@ function lockTxn(): TxnRequest {
 
 /** The loads. */
 export const unaryLoads: readonly Load[] = [
-  unaryLoad({ name: "put-1", concurrency: one, method: methods.put, request: put }),
-  unaryLoad({ name: "put-10", concurrency: ten, method: methods.put, request: put }),
-  unaryLoad({ name: "put-100", concurrency: hundred, method: methods.put, request: put }),
-  unaryLoad({ name: "put-10x100", concurrency: thousand, method: methods.put, request: put }),
-  unaryLoad({ name: "put-3-members-1", members: 3, concurrency: one, method: methods.put, request: put }),
-  unaryLoad({ name: "put-3-members-100", members: 3, concurrency: hundred, method: methods.put, request: put }),
-  unaryLoad({ name: "put-3-members-10x100", members: 3, concurrency: thousand, method: methods.put, request: put }),
-  range("range-linearizable-100", hundred, false),
-  range("range-linearizable-10x100", thousand, false),
-  range("range-serializable-100", hundred, true),
-  range("range-serializable-10x100", thousand, true),
-  unaryLoad({ name: "lock-txn-100", concurrency: hundred, method: methods.txn, request: lockTxn() }),
+  puts({ name: "put-1", concurrency: one, atLeast: 1.1 }),
+  puts({ name: "put-10", concurrency: ten, atLeast: 1.3 }),
+  puts({ name: "put-100", concurrency: hundred, atLeast: 2 }),
+  puts({ name: "put-10x100", concurrency: thousand, atLeast: 2.5 }),
+  puts({ name: "put-3-members-1", members: 3, concurrency: one, atLeast: 1.1 }),
+  puts({ name: "put-3-members-100", members: 3, concurrency: hundred, atLeast: 1.5 }),
+  puts({ name: "put-3-members-10x100", members: 3, concurrency: thousand, atLeast: 2 }),
+  gets({ name: "range-linearizable-100", serializable: false, concurrency: hundred, atLeast: 3 }),
+  gets({ name: "range-linearizable-10x100", serializable: false, concurrency: thousand, atLeast: 4 }),
+  gets({ name: "range-serializable-100", serializable: true, concurrency: hundred, atLeast: 3 }),
+  gets({ name: "range-serializable-10x100", serializable: true, concurrency: thousand, atLeast: 4 }),
+  rangeOfMany,
+  unaryLoad({
+    name: "lock-txn-100",
+    concurrency: hundred,
+    target: targetOf(2.5),
+    method: methods.txn,
+    request: lockTxn(),
+  }),
 ];

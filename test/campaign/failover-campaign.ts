@@ -3,7 +3,7 @@
  * be lost, what clients saw must be linearizable, and how long the cluster did not serve is told.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type MemberProgram, startCluster } from "@conclave/testkit";
+import { type ClusterNetworkKind, type MemberProgram, startCluster } from "@conclave/testkit";
 import { KvWorkload } from "./kv-workload.ts";
 
 /** How to run the campaign. */
@@ -14,6 +14,8 @@ export interface FailoverOptions {
   readonly seed: number;
   /** What the members run; default: Conclave. */
   readonly program?: MemberProgram;
+  /** The network that the members are in; default: `"loopback"`. */
+  readonly network?: ClusterNetworkKind;
   /** Told how it goes, line by line. */
   readonly say: (line: string) => void;
 }
@@ -37,8 +39,8 @@ const pauseMs = 3_000;
  * @throws LostWrite if anything acknowledged is gone; Error if what clients saw is not linearizable
  */
 export async function runFailoverCampaign(options: FailoverOptions): Promise<FailoverSummary> {
-  const { durationMs, seed, program = {}, say } = options;
-  await using cluster = await startCluster(program);
+  const { durationMs, seed, program = {}, network = "loopback", say } = options;
+  await using cluster = await startCluster({ ...program, network });
   await using workload = new KvWorkload({ endpoints: cluster.endpoints, seed });
   const outagesMs: number[] = [];
   const endMs = performance.now() + durationMs;

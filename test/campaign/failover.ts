@@ -1,11 +1,14 @@
 /** @module `npm run failover`: leaders of a real cluster killed under load, for as long as wanted. */
 import { parseArgs } from "node:util";
+import { namespacesAbsence } from "@conclave/testkit";
 import { runFailoverCampaign } from "./failover-campaign.ts";
 
-const usage = `Usage: npm run failover -- [--minutes N] [--seed N]
+const usage = `Usage: npm run failover -- [--minutes N] [--seed N] [--network loopback|namespaces]
 
-  --minutes N   how long leaders are killed (default 5)
-  --seed N      repeats what the clients of an earlier run asked (default: from the clock)
+  --minutes N    how long leaders are killed (default 5)
+  --seed N       repeats what the clients of an earlier run asked (default: from the clock)
+  --network KIND where the members are: together (loopback, the default), or each in a network namespace of its own
+                 and known by a host name (namespaces; Linux, as root)
 `;
 /** etcd's default, which the members run with. */
 const electionTimeoutMs = 1_000;
@@ -14,6 +17,15 @@ function readPositive(name: string, text: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new TypeError(`--${name} takes a number above 0: "${text}"`);
   return value;
+}
+
+function readNetwork(text: string): "loopback" | "namespaces" {
+  if (text !== "loopback" && text !== "namespaces") {
+    throw new TypeError(`--network is "loopback" or "namespaces", not "${text}"`);
+  }
+  const absent = text === "namespaces" ? namespacesAbsence() : undefined;
+  if (absent !== undefined) throw new TypeError(absent);
+  return text;
 }
 
 /** The value that a share of all lies below. */
@@ -28,14 +40,17 @@ async function main(args: readonly string[]): Promise<void> {
     options: {
       minutes: { type: "string", default: "5" },
       seed: { type: "string", default: `${Date.now() % 2 ** 31}` },
+      network: { type: "string", default: "loopback" },
     },
   });
   const minutes = readPositive("minutes", values.minutes);
   const seed = Math.floor(readPositive("seed", values.seed));
-  console.log(`failover: ${minutes} minutes, seed ${seed}`);
+  const network = readNetwork(values.network);
+  console.log(`failover: ${minutes} minutes, seed ${seed}, network ${network}`);
   const summary = await runFailoverCampaign({
     durationMs: minutes * 60_000,
     seed,
+    network,
     say: (line) => console.log(line),
   });
   const elections = (ms: number) => (ms / electionTimeoutMs).toFixed(1);

@@ -48,8 +48,8 @@ test("a member whose log is damaged refuses to start and says so, and is replace
   await write(client, 200);
   await damaged.stop();
   await damageLog(damaged);
-  // What does not fit shows as a checksum or as a length, depending on what the damage has hit.
-  await expect(damaged.restart()).rejects.toThrow(/crc|damage|checksum|length field/i);
+  // What does not fit shows as a checksum, a length or a record that is none, depending on the byte that it is.
+  await expect(damaged.restart()).rejects.toThrow(/crc|damage|checksum|length field|malformed record/i);
   expect(damaged.exit).not.toBe(0);
   await write(client, 200);
   await cluster.replaceMember(damaged);

@@ -1,17 +1,24 @@
-import { startCluster } from "@conclave/testkit";
-import { expect, test } from "vitest";
+import { namespacesAbsence, startCluster } from "@conclave/testkit";
+import { describe, expect, test } from "vitest";
 import { runFailoverCampaign } from "../campaign/failover-campaign.ts";
 import { KvWorkload } from "../campaign/kv-workload.ts";
 import { electionTimeoutMs, hashesOf, program } from "./subject.ts";
 
 const seed = Number(process.env.SEED ?? 1);
 
-test(`killing leaders under load loses nothing (SEED=${seed}); more with npm run failover`, async ({ annotate }) => {
-  const summary = await runFailoverCampaign({ durationMs: 10_000, seed, program, say: () => {} });
-  const elections = summary.outagesMs.map((ms) => (ms / electionTimeoutMs).toFixed(1)).join(", ");
-  await annotate(`${summary.operations} operations; back after ${elections} election timeouts`);
-  expect(summary.kills).toBeGreaterThan(1);
-  expect(summary.operations).toBeGreaterThan(100);
+const absent = namespacesAbsence();
+
+describe.each([
+  { network: "loopback", where: "on loopback", skip: false },
+  { network: "namespaces", where: `in namespaces ${absent ?? ""}`, skip: absent !== undefined },
+] as const)("killing leaders under load $where", ({ network, skip }) => {
+  test.skipIf(skip)(`loses nothing (SEED=${seed}); more with npm run failover`, async ({ annotate }) => {
+    const summary = await runFailoverCampaign({ durationMs: 10_000, seed, program, network, say: () => {} });
+    const elections = summary.outagesMs.map((ms) => (ms / electionTimeoutMs).toFixed(1)).join(", ");
+    await annotate(`${summary.operations} operations; back after ${elections} election timeouts`);
+    expect(summary.kills).toBeGreaterThan(1);
+    expect(summary.operations).toBeGreaterThan(100);
+  });
 });
 
 test("killing all members at once under load loses nothing", async () => {

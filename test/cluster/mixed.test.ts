@@ -10,6 +10,7 @@ import { KvWorkload } from "../campaign/kv-workload.ts";
 import { clientOf, eventually, hashesOf } from "./subject.ts";
 
 const absent = etcdAbsence("3.5");
+const absent34 = etcdAbsence("3.4");
 const etcd: MemberProgram = { kind: "etcd", version: "3.5", flags: [] };
 /** A cluster that etcd 3.5 can join must not agree on a later version. */
 const conclave: MemberProgram = { kind: "conclave", flags: ["--max-cluster-version=3.5"] };
@@ -59,4 +60,33 @@ async function join(founders: MemberProgram, stranger: MemberProgram): Promise<v
 describe.skipIf(absent)(`members of both kinds in one cluster ${absent ?? ""}`, () => {
   test("etcd 3.5 joins a cluster of Conclave", () => join(conclave, etcd));
   test("Conclave joins a cluster of etcd 3.5", () => join(etcd, conclave));
+});
+
+describe.skipIf(absent34)(`etcd 3.4 and Conclave ${absent34 ?? ""}`, () => {
+  test("found a cluster together, and have the same users", async () => {
+    const founders: readonly MemberProgram[] = [{ kind: "conclave" }, { kind: "etcd", version: "3.4" }];
+    await using cluster = await startCluster({ founders: [...founders, { kind: "conclave" }] });
+    const [ours, theirs] = cluster.members as [ClusterMember, ClusterMember];
+    await using atOurs = clientOf(ours);
+    const { auth, cluster: membership } = atOurs.raw;
+    // A password is taken once the version is agreed on, as the log must carry it in a form that all understand.
+    await eventually(() => auth.userAdd({ name: "root", password: "first-password" }));
+    // It begins with the oldest that etcd knows, and goes on when every member has told its own.
+    const version = async (): Promise<unknown> => (await fetch(`${ours.url}/version`)).json();
+    await expect.poll(version, { timeout: 20_000 }).toMatchObject({ etcdcluster: "3.4.0" });
+    expect((await membership.memberList({})).members.map(({ name }) => name).sort()).toEqual(["m1", "m2", "m3"]);
+    expect(await auth.authStatus({})).toMatchObject({ enabled: false });
+    await auth.userGrantRole({ user: "root", role: "root" });
+    await auth.userChangePassword({ name: "root", password: "second-password" });
+    await auth.userAdd({ name: "machine", options: { noPassword: true } });
+    await auth.authEnable({});
+    for (const { endpoint } of [ours, theirs]) {
+      const logIn = (name: string, password: string) => auth.authenticate({ name, password }, { endpoint });
+      expect(await logIn("root", "second-password"), endpoint).toMatchObject({ token: expect.stringContaining(".") });
+      for (const wrong of ["", "first-password"])
+        await expect(logIn("root", wrong), `${endpoint} with "${wrong}"`).rejects.toThrow("authentication failed");
+      await expect(logIn("machine", ""), endpoint).rejects.toThrow("authentication failed");
+    }
+    expect(theirs.exit).toBeUndefined();
+  });
 });

@@ -1,60 +1,14 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, createClient } from "@conclave/client";
-import { startCluster } from "@conclave/testkit";
+/** @module Members that are replaced one after the other under load: by themselves, and by a newer build. */
+import { join } from "node:path";
+import { type ClusterProcesses, startCluster } from "@conclave/testkit";
 import { expect, test } from "vitest";
 import { KvWorkload } from "../campaign/kv-workload.ts";
-import { cleanExit, hashesOf, program } from "./subject.ts";
+import { IdempotentCalls } from "./idempotent-calls.ts";
+import { buildPrevious, previousAbsence } from "./previous-build.ts";
+import { cleanExit, clientOf, hashesOf, program } from "./subject.ts";
 
-/** Clients that make calls which may be repeated, over and over; what fails is kept. */
-class IdempotentCalls implements AsyncDisposable {
-  readonly failures: unknown[] = [];
-  succeeded = 0;
-  readonly #clients: readonly Client[];
-  readonly #stop = new AbortController();
-  readonly #running: Promise<unknown>;
-
-  constructor(endpoints: readonly string[], clients: number) {
-    this.#clients = Array.from({ length: clients }, () => createClient({ endpoints }));
-    this.#running = Promise.all(this.#clients.map((client, at) => this.#run(client, `caller-${at}`)));
-  }
-
-  /** Resolves when the last call has ended. */
-  async end(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.end();
-    await Promise.all(this.#clients.map((client) => client.close()));
-  }
-
-  async #run(client: Client, name: string): Promise<void> {
-    const { id } = await client.lease.grant({ ttlSec: 60 });
-    const calls = [
-      () => client.put(`${name}/key`, "value", { idempotent: true }),
-      () => client.get(`${name}/key`),
-      () => client.range(`${name}/`, { serializable: true }),
-      () => client.lease.keepAliveOnce(id),
-      () => client.lease.timeToLive(id),
-      () => client.cluster.memberList(),
-      () => client.maintenance.status(),
-    ];
-    for (let count = 0; !this.#stop.signal.aborted; count++) {
-      await calls[count % calls.length]?.().then(
-        () => {
-          this.succeeded += 1;
-        },
-        (error: unknown) => void this.failures.push(error),
-      );
-      await sleep(5);
-    }
-  }
-}
-
-test("a rolling restart under load fails no call that may be repeated, and loses nothing", async ({ annotate }) => {
-  await using cluster = await startCluster(program);
-  await cluster.waitForLeader({ among: cluster.members });
+/** Stops and starts one member after the other under load. @returns how many calls there were, none of which failed */
+async function roll(cluster: ClusterProcesses, restart: { readonly binary?: string } = {}): Promise<number> {
   await using workload = new KvWorkload({ endpoints: cluster.endpoints, clients: 3 });
   await using calls = new IdempotentCalls(cluster.endpoints, 3);
   for (const member of cluster.members) {
@@ -62,7 +16,7 @@ test("a rolling restart under load fails no call that may be repeated, and loses
     workload.nextRound();
     await member.stop();
     expect(member.exit, member.log).toBe(cleanExit);
-    await member.restart();
+    await member.restart(restart);
     await cluster.waitForLeader({ among: cluster.members });
   }
   await workload.serves();
@@ -72,5 +26,28 @@ test("a rolling restart under load fails no call that may be repeated, and loses
   await workload.verify();
   const hashes = await hashesOf(cluster.members);
   expect(new Set(hashes).size, `HashKV of ${hashes}`).toBe(1);
-  await annotate(`${calls.succeeded} calls, none failed`);
+  return calls.succeeded;
+}
+
+test("a rolling restart under load fails no call that may be repeated, and loses nothing", async ({ annotate }) => {
+  await using cluster = await startCluster(program);
+  await cluster.waitForLeader({ among: cluster.members });
+  await annotate(`${await roll(cluster)} calls, none failed`);
+});
+
+const binary = join(import.meta.dirname, "..", "..", "bin", "conclave");
+const absent = program.kind === "etcd" ? "Conclave only" : previousAbsence();
+
+test.skipIf(absent)(`so does an upgrade from the build of the commit before ${absent ?? ""}`, async ({ annotate }) => {
+  await using previous = await buildPrevious();
+  await using cluster = await startCluster({ ...program, binary: previous.binary });
+  await cluster.waitForLeader({ among: cluster.members });
+  await using client = clientOf(...cluster.members);
+  const { id } = await client.lease.grant({ ttlSec: 600 });
+  await client.put("before/overwritten", "old");
+  const { revision } = await client.put("before/overwritten", "new", { lease: id });
+  await client.compact(revision - 1, { physical: true });
+  await annotate(`${await roll(cluster, { binary })} calls, none failed`);
+  expect((await client.get("before/overwritten", { revision }))?.valueString).toBe("new");
+  expect((await client.lease.timeToLive(id, { keys: true })).keys).toHaveLength(1);
 });

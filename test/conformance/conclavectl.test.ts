@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { etcdAbsence } from "@conclave/testkit";
+import { dirname, join } from "node:path";
+import { etcdAbsence, etcdBinaryOrThrow } from "@conclave/testkit";
 import { describe, expect, it } from "vitest";
-import { type CtlScript, ctlScripts } from "./ctl-scripts.ts";
+import { type CtlScript, ctlScripts, ctlScriptsOf35 } from "./ctl-scripts.ts";
 import { type CtlShown, runCtlScript } from "./run-ctl.ts";
-import { conclave, etcd34 } from "./sides.ts";
+import { conclave, etcd34, etcd35 } from "./sides.ts";
 import type { Side } from "./suite.ts";
 
 const absent = etcdAbsence("3.4");
@@ -27,6 +27,19 @@ describe.skipIf(absent)(`conclavectl prints what etcdctl prints of etcd 3.4 ${ab
   );
 });
 
+const absent35 = etcdAbsence("3.5");
+
+describe.skipIf(absent35)(`conclavectl prints what etcdctl prints of etcd 3.5 ${absent35 ?? ""}`, () => {
+  it.each(titled(ctlScriptsOf35))("%s", async (_title, script) => {
+    const etcdctl = join(dirname(etcdBinaryOrThrow("3.5")), "etcdctl");
+    const expected = await show(etcdctl, etcd35, script);
+    for (const side of [etcd35, conclave]) {
+      const actual = await show(conclavectl, side, script);
+      expect(actual.map(essence), side.name).toEqual(expected.map(essence));
+    }
+  });
+});
+
 async function compare(side: Side, script: CtlScript): Promise<void> {
   const [expected, actual] = await Promise.all([show("etcdctl", etcd34, script), show(conclavectl, side, script)]);
   const comparable = (_shown: CtlShown, step: number) => {
@@ -38,7 +51,7 @@ async function compare(side: Side, script: CtlScript): Promise<void> {
 
 async function show(binary: string, side: Side, script: CtlScript): Promise<CtlShown[]> {
   await using server = await side.start();
-  return await runCtlScript({ binary, endpoint: server.endpoint }, script);
+  return await runCtlScript({ binary, endpoint: server.endpoint, here: binary === conclavectl }, script);
 }
 
 /** Whether etcdctl came to its own end: a fault that nobody needs to have again. */

@@ -15,7 +15,14 @@ export type CtlStep = CtlStepKind & {
 
 type CtlStepKind =
   /** Runs a command to its end. */
-  | { readonly kind: "run"; readonly args: readonly string[]; readonly stdin: string; readonly as?: string }
+  | {
+      readonly kind: "run";
+      readonly args: readonly string[];
+      readonly stdin: string;
+      readonly as?: string;
+      /** More variables of its environment. */
+      readonly env?: Readonly<Record<string, string>>;
+    }
   /** Starts a command that does not end by itself. */
   | { readonly kind: "start"; readonly name: string; readonly args: readonly string[] }
   /** Waits until a started command has printed so many lines. */
@@ -44,6 +51,11 @@ const run = (line: string, stdin = ""): CtlStep => ({ kind: "run", args: line.sp
 const keep = (as: string, line: string): CtlStep => ({ kind: "run", args: line.split(" "), stdin: "", as });
 /** Runs a command with arguments that hold spaces. */
 const runArgs = (...args: readonly string[]): CtlStep => ({ kind: "run", args, stdin: "" });
+/** Runs a command line with a setting in its environment: `ETCDCTL_` and the name. */
+const runWith = (setting: string, value: string, line: string): CtlStep => ({
+  ...{ kind: "run", args: line.split(" "), stdin: "" },
+  env: { [`ETCDCTL_${setting}`]: value },
+});
 const start = (name: string, line: string): CtlStep => ({ kind: "start", name, args: line.split(" ") });
 const lines = (name: string, count: number): CtlStep => ({ kind: "lines", name, count });
 const type = (name: string, text: string): CtlStep => ({ kind: "type", name, text });
@@ -99,8 +111,6 @@ const kv: readonly CtlScript[] = [
       run("get a --prefix --limit=1"),
       run("get a --prefix --keys-only"),
       run("get a --prefix --print-value-only"),
-      run("get a --prefix --count-only"),
-      run("get a --prefix --count-only -w fields"),
       run("get a --rev=2"),
       run("get a --rev=99"),
       run("get a --hex"),
@@ -263,6 +273,22 @@ const watch: readonly CtlScript[] = [
       lines("w", 6),
       type("w", "watch b --rev=2\n"),
       lines("w", 9),
+      interrupt("w"),
+    ],
+  },
+  {
+    title: "watch interactively and ask how far it is",
+    steps: [
+      ...fewKeys,
+      start("w", "watch -i"),
+      type("w", "watch a --rev=2\n"),
+      lines("w", 6),
+      type("w", "progress\n"),
+      lines("w", 7),
+      run("put a 6"),
+      lines("w", 10),
+      type("w", "progress\n"),
+      lines("w", 11),
       interrupt("w"),
     ],
   },
@@ -439,9 +465,199 @@ const cluster: readonly CtlScript[] = [
       run("get a --limit=x"),
       run("get a -w"),
       run("get a --command-timeout=x"),
+      run("get a --dial-timeout=x"),
+      run("get a --hex=perhaps"),
+    ],
+  },
+  {
+    title: "settings",
+    steps: [
+      ...fewKeys,
+      run("get a --dial-timeout=3s --command-timeout=7s --keepalive-time=4s --keepalive-timeout=9s"),
+      run("get a --insecure-discovery=false --insecure-transport=true"),
+      run("get a --user=root:secret"),
+      run("get a --user=root --password=secret"),
+      run("--hex get a"),
+      run("--write-out=json get a"),
+      run("get a --cert=/no/such/file --key=/no/such/file"),
+      run("get a --cacert=/no/such/file"),
+      run("get a --key=/no/such/file"),
+      runWith("WRITE_OUT", "json", "get a"),
+      runWith("WRITE_OUT", "nonsense", "get a"),
+      runWith("HEX", "true", "get a"),
+      runWith("DIAL_TIMEOUT", "3s", "get a"),
+      runWith("COMMAND_TIMEOUT", "7s", "get a"),
+      runWith("KEEPALIVE_TIME", "4s", "get a"),
+      runWith("KEEPALIVE_TIMEOUT", "9s", "get a"),
+      runWith("INSECURE_DISCOVERY", "false", "get a"),
+      runWith("INSECURE_TRANSPORT", "true", "get a"),
+      runWith("INSECURE_SKIP_TLS_VERIFY", "false", "get a"),
+      runWith("USER", "root:secret", "get a"),
+      runWith("PASSWORD", "secret", "get a --user=root"),
+      runWith("CACERT", "/no/such/file", "get a"),
+      runWith("WRITE_OUT", "json", "get a -w simple"),
+      runWith("ENDPOINTS", "127.0.0.1:1", "get a"),
+      runWith("NONSENSE", "1", "get a"),
+    ],
+  },
+  {
+    title: "formats that a command does not have",
+    steps: [
+      ...["put a 1", "get a", "del a", "lease grant 100", "lease list", "alarm list", "compaction 2"].flatMap(
+        (line) => [run(`${line} -w table`), run(`${line} -w nonsense`)],
+      ),
+      run("txn -w table", txnInput("", "get a", "")),
+      run("lease revoke 123 -w protobuf"),
+      run("endpoint status -w protobuf"),
+      run("endpoint health -w protobuf"),
+      run("endpoint hashkv -w protobuf"),
+      run("defrag -w table"),
+    ],
+  },
+];
+
+/** What etcdctl 3.5 has and 3.4 has not. */
+export const ctlScriptsOf35: readonly CtlScript[] = [
+  {
+    title: "options that came with 3.5",
+    steps: [
+      ...fewKeys,
+      run("get a --prefix --count-only"),
+      run("get a --prefix --count-only -w fields"),
+      run("get a --from-key --count-only -w fields --limit=1"),
+      run("get nothing --count-only -w fields"),
+      run("get a --count-only -w json"),
+      run("get a --count-only --keys-only"),
+      run("del b --range"),
+      run("del a c --range"),
+      ...fewKeys,
+      run("del a --range --prefix"),
+      run("del b --range --from-key --prev-kv"),
+      run("del a b c --range"),
+      run("auth status"),
+      run("auth status extra"),
+      run("auth status -w json"),
+      run("auth status -w table"),
+      run("make-mirror"),
+      run("make-mirror a b --dest-user=root --dest-password=secret"),
+      run("alarm list -w fields"),
+      run("alarm list -w json"),
+    ],
+  },
+  {
+    title: "watch with notices of progress",
+    steps: [...fewKeys, start("w", "watch a --rev=2 --progress-notify"), lines("w", 6), interrupt("w")],
+  },
+];
+
+const asRoot = (line: string): CtlStep => run(`--user=root:secret ${line}`);
+const asAnn = (line: string): CtlStep => run(`--user=ann:hers ${line}`);
+
+const auth: readonly CtlScript[] = [
+  {
+    title: "user",
+    steps: [
+      run("user add ann:hers"),
+      run("user add ann:again"),
+      run("user add bob --interactive=false", "his\n"),
+      run("user add kim --no-password"),
+      run("user add lou --new-user-password=long"),
+      run("user add a b"),
+      run("user list"),
+      run("user list -w json"),
+      run("user passwd ann --interactive=false", "new\n"),
+      run("user passwd none --interactive=false", "new\n"),
+      run("role add reader"),
+      run("user grant-role ann reader -w json"),
+      run("user grant-role ann none"),
+      run("user grant-role none reader"),
+      run("user get ann"),
+      run("user get ann -w json"),
+      run("user get none"),
+      run("role grant-permission reader readwrite k"),
+      run("user get ann --detail"),
+      run("user revoke-role ann reader -w fields"),
+      run("user revoke-role ann none"),
+      run("user delete bob"),
+      run("user delete bob"),
+      run("user delete"),
+    ],
+  },
+  {
+    title: "role",
+    steps: [
+      run("role add r"),
+      run("role add r"),
+      run("role grant-permission r read k"),
+      run("role grant-permission r write k"),
+      run("role grant-permission r readwrite a c"),
+      run("role grant-permission r read p --prefix"),
+      run("role grant-permission r write q --from-key"),
+      runArgs("role", "grant-permission", "r", "read", "", "--prefix"),
+      runArgs("role", "grant-permission", "r", "read", "", "--from-key"),
+      run("role grant-permission r read p --prefix --from-key"),
+      run("role grant-permission r read a b --prefix"),
+      run("role grant-permission r nonsense k"),
+      run("role grant-permission none read k"),
+      ...inFormats("role get r"),
+      run("role get none"),
+      run("role list"),
+      run("role list -w json"),
+      run("role revoke-permission r k"),
+      run("role revoke-permission r a c"),
+      run("role revoke-permission r p --prefix"),
+      run("role revoke-permission r q --from-key"),
+      run("role revoke-permission r k"),
+      run("role revoke-permission none k"),
+      run("role get r"),
+      run("role delete r"),
+      run("role delete r"),
+    ],
+  },
+  {
+    title: "auth",
+    steps: [
+      run("auth enable"),
+      run("auth disable"),
+      run("user add root:secret"),
+      run("user add ann:hers"),
+      run("role add ann"),
+      run("role grant-permission ann readwrite a --prefix"),
+      run("user grant-role ann ann"),
+      run("--user=ann:hers get a"),
+      run("auth enable"),
+      run("get a"),
+      run("put a 1"),
+      run("user list"),
+      run("auth disable"),
+      run("--user=ann:wrong get a"),
+      run("--user=ann --password=hers get a"),
+      asAnn("put a 1"),
+      asAnn("get a --prefix"),
+      asAnn("get a c"),
+      asAnn("get b"),
+      asAnn("put b 1"),
+      asAnn("del a --from-key"),
+      asAnn("watch b"),
+      asAnn("user list"),
+      asAnn("user get ann"),
+      asAnn("role get ann"),
+      asAnn("member list"),
+      asAnn("defrag"),
+      run("--user=ann:hers txn", txnInput('value("b") = "1"', "get a", "get a")),
+      run("--user=ann:hers txn", txnInput('value("a") = "1"', "put b 1", "put b 1")),
+      asRoot("get a --prefix"),
+      asRoot("user delete root"),
+      asRoot("role delete root"),
+      asRoot("user revoke-role root root"),
+      asRoot("user delete ann"),
+      asAnn("get a"),
+      asRoot("auth disable"),
+      run("get a --prefix"),
+      run("--user=ann:hers get ab"),
     ],
   },
 ];
 
 /** Every script there is. */
-export const ctlScripts: readonly CtlScript[] = [...kv, ...watch, ...leases, ...recipes, ...cluster];
+export const ctlScripts: readonly CtlScript[] = [...kv, ...watch, ...leases, ...recipes, ...cluster, ...auth];

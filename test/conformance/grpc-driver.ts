@@ -40,7 +40,8 @@ export interface Driver {
   call(method: Method, request: object, metadata?: Readonly<Record<string, string>>): PendingCall;
   /** Calls any path with any bytes. */
   callRaw(path: string, bytes: Uint8Array): PendingCall;
-  open(method: Method, request?: object): DriverStream;
+  /** Opens a stream; `request`, if given, is its only one. */
+  open(method: Method, request?: object, metadata?: Readonly<Record<string, string>>): DriverStream;
   close(): void;
 }
 
@@ -60,7 +61,7 @@ export function createDriver(endpoint: string): Driver {
       return callUnary(client, { path: method.path, bytes, metadata }, (answer) => decode(responseType, answer));
     },
     callRaw: (path, bytes) => callUnary(client, { path, bytes, metadata: {} }, () => ({})),
-    open: (method, request) => openStream(client, method, request),
+    open: (method, request, metadata = {}) => openStream(client, method, { request, metadata }),
     close: () => client.close(),
   };
 }
@@ -105,11 +106,17 @@ function failure({ code, details }: ServiceError): Outcome {
   return { kind: "failure", status: code, text: details };
 }
 
-function openStream(client: Client, { path, definition }: Method, request: object | undefined): DriverStream {
+interface StreamStart {
+  readonly request: object | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+function openStream(client: Client, { path, definition }: Method, { request, metadata }: StreamStart): DriverStream {
   const call = client.makeBidiStreamRequest(
     path,
     (message: object) => identity(encode(definition.requestType, message)),
     (bytes) => decode(definition.responseType, bytes),
+    Metadata.fromHttp2Headers({ ...metadata }),
   );
   const inbox = collect(call);
   if (request !== undefined) {

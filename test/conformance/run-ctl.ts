@@ -2,6 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type CommandEnding, runHere, runsHere } from "./conclavectl-here.ts";
 import type { CtlScript, CtlStep } from "./ctl-scripts.ts";
 
 /** A control program, and the server it speaks to. */
@@ -10,6 +11,8 @@ export interface Ctl {
   readonly binary: string;
   /** Where the server serves, as `host:port`. */
   readonly endpoint: string;
+  /** Whether it is `conclavectl`, most of whose commands then run in this process. Default: no. */
+  readonly here?: boolean;
 }
 
 /** What a command printed and how it ended, with what may differ between two right servers taken out. */
@@ -21,6 +24,8 @@ export interface CtlShown {
   /** What is known to differ here, as noted at the step. */
   readonly differs: NonNullable<CtlStep["differs"]>;
 }
+
+type RunStep = Extract<CtlStep, { readonly kind: "run" }>;
 
 const waitMs = 15_000;
 const pollMs = 10;
@@ -57,6 +62,7 @@ class CtlRun {
   readonly #started = new Map<string, Command>();
   readonly #running = new Set<ChildProcessWithoutNullStreams>();
   readonly #kept = new Map<string, string>();
+  #count = 0;
 
   constructor(ctl: Ctl) {
     this.#ctl = ctl;
@@ -66,11 +72,9 @@ class CtlRun {
   async step(step: CtlStep): Promise<Omit<CtlShown, "differs"> | undefined> {
     switch (step.kind) {
       case "run": {
-        const command = this.#spawn(step.args);
-        command.child.stdin.end(step.stdin);
-        const shown = await this.#shownAtEnd(command);
-        if (step.as !== undefined) this.#kept.set(step.as, /\b[0-9a-f]{12,16}\b/.exec(command.stdout)?.[0] ?? "");
-        return shown;
+        const ending = await this.#run(step);
+        if (step.as !== undefined) this.#kept.set(step.as, /\b[0-9a-f]{12,16}\b/.exec(ending.stdout)?.[0] ?? "");
+        return this.#shown(lineOf(step), ending);
       }
       case "start":
         this.#started.set(step.name, this.#spawn(step.args));
@@ -102,13 +106,33 @@ class CtlRun {
     return command;
   }
 
-  #spawn(args: readonly string[]): Command {
+  /** Runs a command to its end. */
+  async #run({ args, env = {}, stdin }: RunStep): Promise<CommandEnding> {
+    if (this.#ctl.here === true && runsHere(args, this.#count++))
+      return await runHere({ args: this.#given(args), env, stdin });
+    const command = this.#spawn(args, env);
+    command.child.stdin.end(stdin);
+    return await this.#ending(command);
+  }
+
+  /** Arguments with what they stand for in their places. */
+  #given(args: readonly string[]): readonly string[] {
     const given = args.map((arg) => arg.replace(/\$(\w+)$/, (whole, name: string) => this.#kept.get(name) ?? whole));
     const elsewhere = given.some((arg) => arg.startsWith("--endpoints="));
-    const child = spawn(this.#ctl.binary, elsewhere ? given : [`--endpoints=${this.#ctl.endpoint}`, ...given], {
-      env: { PATH: process.env.PATH, ETCDCTL_API: "3" },
+    return elsewhere ? given : [`--endpoints=${this.#ctl.endpoint}`, ...given];
+  }
+
+  #spawn(args: readonly string[], env: Readonly<Record<string, string>> = {}): Command {
+    const child = spawn(this.#ctl.binary, this.#given(args), {
+      env: { PATH: process.env.PATH, ETCDCTL_API: "3", ...env },
     });
-    const command: Command = { line: args.join(" "), child, closed: once(child, "close"), stdout: "", stderr: "" };
+    const command: Command = {
+      line: lineOf({ args, env }),
+      child,
+      closed: once(child, "close"),
+      stdout: "",
+      stderr: "",
+    };
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       command.stdout += text;
     });
@@ -123,19 +147,29 @@ class CtlRun {
   }
 
   async #shownAtEnd(command: Command): Promise<Omit<CtlShown, "differs">> {
+    return this.#shown(command.line, await this.#ending(command));
+  }
+
+  async #ending(command: Command): Promise<CommandEnding> {
     await until("the end", command, ({ child }) => child.exitCode !== null || child.signalCode !== null);
     await command.closed;
-    return {
-      command: command.line,
-      stdout: this.#normalise(command.stdout),
-      stderr: this.#normalise(command.stderr).filter((line) => !isLogLine(line)),
-      exit: command.child.exitCode ?? command.child.signalCode,
-    };
+    const { child, stdout, stderr } = command;
+    return { stdout, stderr, exit: child.exitCode ?? child.signalCode };
+  }
+
+  #shown(command: string, { stdout, stderr, exit }: CommandEnding): Omit<CtlShown, "differs"> {
+    const complaints = this.#normalise(stderr).filter((line) => !isLogLine(line));
+    return { command, stdout: this.#normalise(stdout), stderr: complaints, exit };
   }
 
   #normalise(text: string): string[] {
     return text.split("\n").map((line) => normaliseLine(line.replaceAll(this.#ctl.endpoint, "<endpoint>")));
   }
+}
+
+/** A command line as people write it. */
+function lineOf({ args, env = {} }: Pick<RunStep, "args" | "env">): string {
+  return [...Object.entries(env).map(([name, value]) => `${name}=${value}`), ...args].join(" ");
 }
 
 async function until(what: string, command: Command, done: (command: Command) => boolean): Promise<void> {
@@ -149,7 +183,7 @@ async function until(what: string, command: Command, done: (command: Command) =>
 }
 
 /** The client library of etcdctl logs to the standard error. */
-const isLogLine = (line: string): boolean => line.startsWith('{"level":');
+const isLogLine = (line: string): boolean => /^(\{"level":|\d{4}-\d\d-\d\d [\d:.]+ [A-Z] \| )/.test(line);
 
 const patterns: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   // Boxes of tables are as wide as what differs in them.

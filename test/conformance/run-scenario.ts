@@ -113,8 +113,13 @@ class Run {
     }
   }
 
-  #begin({ method, request }: CallStep): PendingCall {
-    return this.#driver.call(method, this.#message(method, request));
+  #begin({ method, request, token }: CallStep): PendingCall {
+    return this.#driver.call(method, this.#message(method, request), this.#metadata(token));
+  }
+
+  #metadata(token: string | Marker | undefined): Readonly<Record<string, string>> {
+    if (token === undefined) return {};
+    return { token: typeof token === "string" ? token : String(this.#markerValue(token)) };
   }
 
   async #call(step: CallStep): Promise<Outcome> {
@@ -144,9 +149,9 @@ class Run {
     }
   }
 
-  #open({ name, method, request }: Extract<Step, { kind: "open" }>): void {
+  #open({ name, method, request, token }: Extract<Step, { kind: "open" }>): void {
     const first = request === undefined ? undefined : this.#message(method, request);
-    this.#streams.set(name, { method, stream: this.#driver.open(method, first) });
+    this.#streams.set(name, { method, stream: this.#driver.open(method, first, this.#metadata(token)) });
   }
 
   #send(name: string, request: object): void {
@@ -181,17 +186,18 @@ class Run {
     return found;
   }
 
-  #message({ definition }: Method, request: object): object {
-    return (definition.requestType as GeneratedCodec).fromPartial(this.#resolve("", request) as object);
+  #message({ definition, name }: Method, request: object): object {
+    const texts = name.startsWith("Auth.") ? authTexts : textFields;
+    return (definition.requestType as GeneratedCodec).fromPartial(this.#resolve("", request, texts) as object);
   }
 
   /** Puts numbers in the place of markers and bytes in the place of strings. */
-  #resolve(field: string, value: unknown): unknown {
-    if (typeof value === "string") return textFields.has(field) ? value : Buffer.from(value, "latin1");
+  #resolve(field: string, value: unknown, texts: ReadonlySet<string>): unknown {
+    if (typeof value === "string") return texts.has(field) ? value : Buffer.from(value, "latin1");
     if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
-    if (Array.isArray(value)) return value.map((each) => this.#resolve(field, each));
+    if (Array.isArray(value)) return value.map((each) => this.#resolve(field, each, texts));
     if ("marker" in value) return this.#markerValue(value as Marker);
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, this.#resolve(name, each)]));
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, this.#resolve(name, each, texts)]));
   }
 
   #markerValue(marker: Marker): unknown {
@@ -205,7 +211,9 @@ class Run {
 type GeneratedCodec = Codec<object> & { fromPartial(partial: object): object };
 
 /** Fields that are text on the wire, not bytes. */
-const textFields = new Set(["$case"]);
+const textFields: ReadonlySet<string> = new Set(["$case", "peerURLs", "version"]);
+/** The same of the Auth service, whose names are no bytes. */
+const authTexts: ReadonlySet<string> = new Set(["name", "password", "user", "role"]);
 
 function fieldOf(message: object, path: string): unknown {
   return path

@@ -7,6 +7,7 @@
  */
 import { type Codec, type MethodDefinition, services } from "@conclave/protocol";
 import {
+  AuthDefinition,
   ClusterDefinition,
   type Compare,
   Compare_CompareResult,
@@ -66,6 +67,8 @@ export interface CallStep {
   readonly request: object;
   /** The name its answer is kept under. */
   readonly as?: string;
+  /** The token it is made with; default: none. */
+  readonly token?: string | Marker;
 }
 
 /** How much of a stream is waited for. */
@@ -91,7 +94,13 @@ type StepKind =
   | { readonly kind: "finish"; readonly name: string }
   | { readonly kind: "cancel"; readonly name: string }
   | { readonly kind: "eventually"; readonly call: CallStep; readonly field: string; readonly equals: unknown }
-  | { readonly kind: "open"; readonly name: string; readonly method: Method; readonly request?: object }
+  | {
+      readonly kind: "open";
+      readonly name: string;
+      readonly method: Method;
+      readonly request?: object;
+      readonly token?: string | Marker;
+    }
   | { readonly kind: "send"; readonly name: string; readonly request: object }
   | { readonly kind: "receive"; readonly name: string; readonly awaited: Awaited; readonly as?: string }
   | { readonly kind: "end"; readonly name: string };
@@ -102,6 +111,8 @@ export interface Scenario {
   readonly steps: readonly Step[];
   /** Needs servers nothing has been done on: for checksums of the whole history. */
   readonly fresh?: boolean;
+  /** The first version of etcd that there is anything to compare with; default: every one. */
+  readonly since?: EtcdVersion;
   /** Compare the codes of errors but not their texts, which come from the transport. */
   readonly anyErrorText?: boolean;
 }
@@ -159,6 +170,28 @@ export const alarm = unary(MaintenanceDefinition.methods.alarm);
 export const hash = unary(MaintenanceDefinition.methods.hash);
 export const hashKv = unary(MaintenanceDefinition.methods.hashKV);
 export const defragment = unary(MaintenanceDefinition.methods.defragment);
+export const downgrade = unary(MaintenanceDefinition.methods.downgrade);
+export const memberAdd = unary(ClusterDefinition.methods.memberAdd);
+export const memberRemove = unary(ClusterDefinition.methods.memberRemove);
+export const memberUpdate = unary(ClusterDefinition.methods.memberUpdate);
+export const memberPromote = unary(ClusterDefinition.methods.memberPromote);
+export const authEnable = unary(AuthDefinition.methods.authEnable);
+export const authDisable = unary(AuthDefinition.methods.authDisable);
+export const authStatus = unary(AuthDefinition.methods.authStatus);
+export const authenticate = unary(AuthDefinition.methods.authenticate);
+export const userAdd = unary(AuthDefinition.methods.userAdd);
+export const userGet = unary(AuthDefinition.methods.userGet);
+export const userList = unary(AuthDefinition.methods.userList);
+export const userDelete = unary(AuthDefinition.methods.userDelete);
+export const userChangePassword = unary(AuthDefinition.methods.userChangePassword);
+export const userGrantRole = unary(AuthDefinition.methods.userGrantRole);
+export const userRevokeRole = unary(AuthDefinition.methods.userRevokeRole);
+export const roleAdd = unary(AuthDefinition.methods.roleAdd);
+export const roleGet = unary(AuthDefinition.methods.roleGet);
+export const roleList = unary(AuthDefinition.methods.roleList);
+export const roleDelete = unary(AuthDefinition.methods.roleDelete);
+export const roleGrantPermission = unary(AuthDefinition.methods.roleGrantPermission);
+export const roleRevokePermission = unary(AuthDefinition.methods.roleRevokePermission);
 export const moveLeader = unary(MaintenanceDefinition.methods.moveLeader);
 export const lock = unary(LockDefinition.methods.lock);
 export const unlock = unary(LockDefinition.methods.unlock);
@@ -167,9 +200,15 @@ export const proclaim = unary(ElectionDefinition.methods.proclaim);
 export const leader = unary(ElectionDefinition.methods.leader);
 export const resign = unary(ElectionDefinition.methods.resign);
 
+/** Makes a call, or opens a stream, with the token of an `Authenticate` that was kept under a name. */
+export const by = <S extends Step>(login: string, step: S): S => withToken(ref(login, "token"), step);
+/** Makes a call, or opens a stream, with a token. */
+export const withToken = <S extends Step>(token: string | Marker, step: S): S => ({ ...step, token });
+
 const watchMethod = methodOf(WatchDefinition.methods.watch);
 const keepAliveMethod = methodOf(LeaseDefinition.methods.leaseKeepAlive);
 const observeMethod = methodOf(ElectionDefinition.methods.observe);
+const snapshotMethod = methodOf(MaintenanceDefinition.methods.snapshot);
 
 /** Calls any path with any bytes; only the status is of interest. */
 export const raw = (path: string, bytes: Uint8Array = new Uint8Array()): Step => ({ kind: "raw", path, bytes });
@@ -219,6 +258,8 @@ export const observe = (request: { readonly name: string }, name = "o"): Step =>
   method: observeMethod,
   request,
 });
+/** Begins to read a snapshot. */
+export const snapshot = (name = "s"): Step => ({ kind: "open", name, method: snapshotMethod, request: {} });
 /** Waits for messages of a stream and shows them. */
 export const receive = (awaited: Awaited, name = "w", as?: string): Step => ({
   kind: "receive",

@@ -1,10 +1,8 @@
 /** @module Databases go both ways: what etcd writes is read here, and what is written here etcd checks, restores and serves. */
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { appendFile, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { type Bucket, binaryString, binaryStringBytes, crc32c, emptyBytes } from "@conclave/base";
 import { KeyValue } from "@conclave/protocol/mvccpb";
 import { Snapshot } from "@conclave/protocol/raftpb";
@@ -27,49 +25,7 @@ import {
   startServerProcess,
 } from "@conclave/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-
-const run = promisify(execFile);
-
-/** The programs of a line of etcd. */
-function programs(version: EtcdVersion): { etcd: string; etcdctl: string; snapshotTool: string } {
-  if (version === "3.4") return { etcd: "etcd", etcdctl: "etcdctl", snapshotTool: "etcdctl" };
-  const directory = join(import.meta.dirname, "..", "..", "node_modules", ".cache", "etcd-3.5", "usr", "bin");
-  const [etcd, etcdctl, snapshotTool] = ["etcd", "etcdctl", "etcdutl"].map((name) => join(directory, name));
-  return { etcd: etcd ?? "", etcdctl: etcdctl ?? "", snapshotTool: snapshotTool ?? "" };
-}
-
-async function json(program: string, ...parameters: readonly string[]): Promise<Record<string, unknown>> {
-  const env = { ...process.env, ETCDCTL_API: "3" };
-  const { stdout } = await run(program, [...parameters, "--write-out=json"], { env, maxBuffer: 64 * 2 ** 20 });
-  // Numbers beyond what a double holds, such as ids, are not looked at.
-  const parsed = JSON.parse(stdout);
-  return Array.isArray(parsed) ? parsed[0] : parsed;
-}
-
-async function post(url: string, path: string, request: unknown): Promise<unknown> {
-  const response = await fetch(`${url}/v3/${path}`, { method: "POST", body: JSON.stringify(request) });
-  if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
-  return await response.json();
-}
-
-const base64 = (text: string) => Buffer.from(text).toString("base64");
-
-/** Some of everything: enough keys for branch pages, a value of several pages, deletions, leases, users, a compaction. */
-async function fill({ url }: EtcdProcess): Promise<void> {
-  await post(url, "lease/grant", { ID: "77", TTL: "6000" });
-  for (let batch = 0; batch < 60; batch++) {
-    const success = Array.from({ length: 100 }, (_, number) => ({
-      request_put: { key: base64(`key ${batch}/${number}`), value: base64("value ".repeat(number)), lease: "77" },
-    }));
-    await post(url, "kv/txn", { success });
-  }
-  await post(url, "kv/put", { key: base64("large"), value: base64("x".repeat(1_000_000)) });
-  await post(url, "kv/deleterange", { key: base64("key 3"), range_end: base64("key 4") });
-  await post(url, "kv/compaction", { revision: "30", physical: true });
-  await post(url, "kv/put", { key: base64("last"), value: "" });
-  await post(url, "auth/role/add", { name: "reader" });
-  await post(url, "auth/user/add", { name: "root", password: "secret" });
-}
+import { base64, fill, hashKv, json, post, programs, run, servedKeys } from "./stored-state.ts";
 
 interface Opened extends DatabaseSource, AsyncDisposable {}
 
@@ -112,24 +68,6 @@ function liveKeys(content: Content): string[] {
     else live.set(binaryString(key), `${createHash("sha1").update(value).digest("hex")} ${lease}`);
   }
   return [...live].sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, value]) => `${key} ${value}`);
-}
-
-/** The live keys as a member serves them. */
-async function servedKeys(etcdctl: string, url: string): Promise<string[]> {
-  const { kvs } = (await json(etcdctl, `--endpoints=${url}`, "get", "", "--prefix")) as {
-    kvs: { key: string; value?: string; lease?: number }[];
-  };
-  return kvs.map(({ key, value = "", lease = 0 }) => {
-    const digest = createHash("sha1").update(Buffer.from(value, "base64")).digest("hex");
-    return `${Buffer.from(key, "base64").toString("latin1")} ${digest} ${lease}`;
-  });
-}
-
-async function hashKv(etcdctl: string, url: string): Promise<unknown> {
-  const { HashKV } = (await json(etcdctl, `--endpoints=${url}`, "endpoint", "hashkv")) as {
-    HashKV: Record<string, unknown>;
-  };
-  return HashKV.hash;
 }
 
 /** Puts a tree made here into the raft snapshot of a member that was restored, in place of the one that is there. */

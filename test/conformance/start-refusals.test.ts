@@ -1,10 +1,13 @@
 /** @module What a member refuses to start with: Conclave refuses what etcd refuses, and says why in one line. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type MemberConfigInput, startServer } from "@conclave/server";
 import { type EtcdVersion, etcdAbsence, etcdBinaryOrThrow, freePorts, launchServerProcess } from "@conclave/testkit";
 import { describe, expect, test } from "vitest";
+import { type WrongCommandLine, wrongCommandLines } from "./wrong-command-lines.ts";
 
 interface Start {
   /** The advertised URL, which is also listened on. */
@@ -128,4 +131,64 @@ describe("a member refuses to start when", () => {
       test.skipIf(absent)(`as etcd ${version} does ${absent ?? ""}`, () => expectEtcdRefuses(version, refusal));
     }
   });
+});
+
+interface Ending {
+  readonly status: number | null;
+  readonly stderr: string;
+  /** What `$FILE` stood for. */
+  readonly file: string;
+}
+
+/** A member that starts after all is ended; it has no status then. */
+const startMsMax = 20_000;
+
+/** Runs a server with a wrong command line, in a directory of its own. */
+async function runWrongly(binary: string, { args, env, file }: WrongCommandLine): Promise<Ending> {
+  const cwd = await mkdtemp(join(tmpdir(), "wrong-"));
+  const path = join(cwd, "config.yaml");
+  try {
+    if (file !== undefined) await writeFile(path, file);
+    const child = spawn(
+      binary,
+      args.map((arg) => arg.replace("$FILE", path)),
+      { cwd, env: { PATH: process.env.PATH, ...env }, timeout: startMsMax, killSignal: "SIGKILL" },
+    );
+    let stderr = "";
+    child.stderr.on("data", (text) => {
+      stderr += text;
+    });
+    const [status] = await once(child, "close");
+    return { status, stderr, file: path };
+  } finally {
+    await rm(cwd, { recursive: true, force: true });
+  }
+}
+
+function titleOf({ args, env = {}, file = "" }: WrongCommandLine): string {
+  return [...Object.entries(env).map((variable) => variable.join("=")), ...args, file.trimEnd()].join(" ").trim();
+}
+
+const conclave = join(import.meta.dirname, "..", "..", "bin", "conclave");
+
+describe.each(wrongCommandLines.map((line) => ({ title: titleOf(line), line })))("$title", ({ line }) => {
+  test("is refused with one line that names option and value", async () => {
+    const { status, stderr, file } = await runWrongly(conclave, line);
+    expect(status, stderr).toBe(1);
+    const lines = stderr
+      .trimEnd()
+      .split("\n")
+      .map((text) => JSON.parse(text));
+    expect(lines).toEqual([expect.objectContaining({ level: "error", msg: expect.any(String) })]);
+    for (const name of line.names) expect(lines[0].msg).toContain(name.replace("$FILE", file));
+  });
+
+  for (const version of ["3.4", "3.5"] as const) {
+    if (line.takenBy?.includes(version)) continue;
+    const absent = etcdAbsence(version);
+    test.skipIf(absent)(`is refused by etcd ${version} too ${absent ?? ""}`, async () => {
+      const { status, stderr } = await runWrongly(etcdBinaryOrThrow(version), line);
+      expect(status, stderr).toBeGreaterThan(0);
+    });
+  }
 });

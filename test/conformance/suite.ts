@@ -33,7 +33,8 @@ export function suite(left: Side, right: Side): void {
       await Promise.all((sides ?? []).map((side) => side[Symbol.asyncDispose]()));
     });
 
-    describe.each(Object.entries(scenarios))("%s", (_topic, cases) => {
+    describe.each(Object.entries(scenarios))("%s", (_topic, every) => {
+      const cases = every.filter(({ since = "3.4" }) => [left, right].every(({ version = since }) => version >= since));
       it.each(cases.map((each) => [each.title, each] as const))("%s", async (_title, each) => {
         const [expected, actual] = await Promise.all([
           showOf(each, left, each.fresh ? undefined : sides[0].driver),

@@ -49,6 +49,7 @@ const volatileFields = new Set([
   "name",
   "peerURLs",
   "clientURLs",
+  "token",
 ]);
 /** Lists that come in no order: the keys of a lease. */
 const unorderedFields = new Set(["keys"]);

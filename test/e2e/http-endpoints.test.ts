@@ -1,5 +1,5 @@
 import { connect } from "@conclave/client";
-import { startMember, type TestMember } from "@conclave/testkit";
+import { freePorts, startMember, type TestMember } from "@conclave/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 describe("HTTP/1.1 on the client port", () => {
@@ -36,7 +36,7 @@ describe("HTTP/1.1 on the client port", () => {
   test("an alarm makes it unhealthy, unless it is excluded", async () => {
     await using client = await connect({ endpoints: [member.endpoint] });
     await client.raw.maintenance.alarm({ action: 1, memberID: member.server.memberId, alarm: 1 });
-    expect(await ask("/health")).toMatchObject({ status: 503, body: '{"health":"false","reason":"ALARM NOSPACE"}' });
+    expect(await ask("/health")).toMatchObject({ status: 503, body: '{"health":"false","reason":"ALARM NOSPACE"}\n' });
     expect(await ask("/health?exclude=NOSPACE")).toMatchObject({ status: 200 });
     await client.raw.maintenance.alarm({ action: 2, memberID: member.server.memberId, alarm: 1 });
     expect(await ask("/health")).toMatchObject({ status: 200 });
@@ -55,6 +55,36 @@ describe("HTTP/1.1 on the client port", () => {
 
   test("other paths and methods are refused", async () => {
     expect(await ask("/nonsense")).toMatchObject({ status: 404 });
+    expect(await ask("/v2/keys/k")).toMatchObject({ status: 404, body: expect.stringContaining("use the v3 API") });
     expect(await ask("/version", { method: "POST", body: "x" })).toMatchObject({ status: 405 });
   });
+});
+
+test("HTTP/1.1 and metrics have ports of their own where they are given", async () => {
+  const [httpPort, metricsPort] = await freePorts(2);
+  const [http, metrics] = [`http://127.0.0.1:${httpPort}`, `http://127.0.0.1:${metricsPort}`];
+  await using member = await startMember({ config: { listenClientHttpUrls: http, listenMetricsUrls: metrics } });
+  const statuses = (url: string) =>
+    Promise.all(
+      ["/v3/kv/range", "/version", "/health", "/readyz", "/metrics"].map(
+        async (path) => (await fetch(`${url}${path}`, { method: path.startsWith("/v3") ? "POST" : "GET" })).status,
+      ),
+    );
+  // A range of no key is a bad request: there is a gateway.
+  expect(await statuses(http)).toEqual([400, 200, 200, 200, 200]);
+  expect(await statuses(metrics)).toEqual([404, 404, 200, 200, 200]);
+  expect(await statuses(member.url)).toEqual([404, 404, 404, 404, 404]);
+  await using client = await connect({ endpoints: [member.endpoint] });
+  await client.put("k", "v");
+});
+
+test("the gateway answers pages and hosts that it is told to, and can be left out", async () => {
+  const config = { cors: "https://app.example", hostWhitelist: "127.0.0.1", enableGrpcGateway: false };
+  await using member = await startMember({ config });
+  const ask = (headers: Record<string, string>) => fetch(`${member.url}/version`, { headers });
+  const allowed = "access-control-allow-origin";
+  expect((await ask({ origin: "https://app.example" })).headers.get(allowed)).toBe("https://app.example");
+  expect((await ask({ origin: "https://other.example" })).headers.get(allowed)).toBeNull();
+  expect((await fetch(member.url.replace("127.0.0.1", "localhost"))).status).toBe(421);
+  expect((await fetch(`${member.url}/v3/kv/range`, { method: "POST", body: "{}" })).status).toBe(404);
 });

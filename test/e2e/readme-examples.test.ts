@@ -1,7 +1,7 @@
-/** @module Every TypeScript example of the user documentation, run as it stands against a member of its own. */
+/** @module Every TypeScript example of the READMEs and of the guides to the SDK, run as it stands against a member of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -21,12 +21,16 @@ interface Example {
   readonly code: string;
 }
 
-/** The examples of the README at the top and of every package's. */
+/** The packages that have a guide of their own in docs/. */
+const guided = ["client", "registry", "lock", "election", "config", "pubsub", "recipes"];
+
+/** The examples of the README at the top, of every package's, and of the guides to the packages of the SDK. */
 function examples(): readonly Example[] {
   const packages = readdirSync(join(root, "packages"), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith("README.md") && !path.includes("node_modules"))
     .map((path) => join(root, "packages", path));
-  return [join(root, "README.md"), ...packages].flatMap((path) => {
+  const guides = guided.map((name) => join(root, "docs", `${name}.md`)).filter((path) => existsSync(path));
+  return [join(root, "README.md"), ...packages, ...guides].flatMap((path) => {
     const blocks = [...readFileSync(path, "utf8").matchAll(/```ts\n(.*?)```/gs)];
     return blocks.map(([, code = ""], at) => ({ name: `${relative(root, path)} #${at + 1}`, code }));
   });

@@ -34,6 +34,30 @@ describe("recipes in a simulated cluster", () => {
     });
   });
 
+  test("tryAcquire() of a client that is cut off, whenever that is, never says that somebody has a free lock", async () => {
+    const cluster = await clusterOfThree(4);
+    await cluster.run(async () => {
+      const { client, name } = cluster.client({ timeoutMs: 1_000 });
+      const outcomes: string[] = [];
+      for (let afterMs = 0; afterMs < 30; afterMs++) {
+        const trying = createLock(client, `lock-${afterMs}`)
+          .tryAcquire()
+          .then(
+            (held) => (held === undefined ? "taken" : "held"),
+            ({ code }) => code,
+          );
+        await cluster.sleep(afterMs);
+        cluster.isolate(name);
+        outcomes.push(await trying);
+        cluster.heal();
+        await cluster.sleep(2_000);
+      }
+      expect(outcomes).toContain("OUTCOME_UNKNOWN");
+      expect(outcomes).toContain("TIMEOUT");
+      expect(outcomes).not.toContain("taken");
+    });
+  });
+
   test("an election has one leader at a time, through a partition of its leader from the cluster", async () => {
     const cluster = await clusterOfThree(2);
     await cluster.run(async () => {
@@ -84,6 +108,9 @@ describe("recipes in a simulated cluster", () => {
       expect(orders.instances().map(({ id }) => id)).toEqual(["one"]);
       provider.time.kill();
       await cluster.sleep(15_000);
+      // It was the last one of its service: it is held for a while, as the store may have lost sight of all.
+      expect(orders.held.map(({ id }) => id)).toEqual(["one"]);
+      await cluster.sleep(60_000);
       expect(orders.instances()).toEqual([]);
     });
   });

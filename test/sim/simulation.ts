@@ -110,6 +110,8 @@ class Simulation {
         maxMessageBytes: pick(1024 * 1024, 1024 * 1024, 1),
       },
       network: { interruption: 0.2, onSend: (message) => this.#onSend(message) },
+      // What a member has learned alone may be in its log, and it starts with that.
+      onEnd: (member) => this.#observe(member),
     });
     const cluster = this.#cluster;
     this.#recorder = new HistoryRecorder(cluster.time);
@@ -187,14 +189,17 @@ class Simulation {
   /** Looks at the state of every member now and then. */
   #sample(): void {
     for (const { member, state } of this.#cluster.machines.values()) {
-      // While a snapshot is being installed the state is neither the old nor the new one.
-      if (member?.readable({ serializable: true }) !== undefined) continue;
-      if (member === undefined || (state !== "running" && state !== "starting")) continue;
-      const { commit, applied } = member.raftStatus;
-      const observed = { id: member.id, commit, applied, revision: member.store.currentRevision };
-      this.#watching(() => this.#safety.onState(observed));
+      if (member !== undefined && (state === "running" || state === "starting")) this.#observe(member);
     }
     this.#cluster.time.after(sampleMs, () => this.#sample());
+  }
+
+  #observe(member: Member): void {
+    // While a snapshot is being installed the state is neither the old nor the new one.
+    if (member.readable({ serializable: true }) !== undefined) return;
+    const { commit, applied } = member.raftStatus;
+    const observed = { id: member.id, commit, applied, revision: member.store.currentRevision };
+    this.#watching(() => this.#safety.onState(observed));
   }
 
   #watching(check: () => void): void {

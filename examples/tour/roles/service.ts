@@ -8,9 +8,8 @@ const registry = createRegistry(client, { ttlSec: 2 });
 const registration = await registry.register({ service: "orders", id, addresses: { http: `http://${id}:8080` } });
 console.log("registered");
 async function leave(): Promise<void> {
-  await registration.drain();
-  console.log("draining: no new requests, please");
-  await registration.deregister();
+  registration.once("draining", () => console.log("draining: no new requests, please"));
+  await registration.drain({ graceMs: 500 });
   console.log("left");
   await client.close();
 }

@@ -2,9 +2,7 @@
  * @module The networks that a cluster of processes can be put in. Each gives a member its addresses and may know how
  * to lose what one member sends to another.
  */
-import { randomInt } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
+import { freePorts } from "./free-ports.ts";
 import type { ServerCommand } from "./server-process.ts";
 
 /**
@@ -52,7 +50,7 @@ export interface ClusterNetwork extends AsyncDisposable {
 export function loopbackNetwork(): ClusterNetwork {
   return {
     async join() {
-      const [clientPort, peerPort] = await stablePorts(2);
+      const [clientPort, peerPort] = await freePorts(2);
       const peerUrl = `http://127.0.0.1:${peerPort}`;
       return { endpoint: `127.0.0.1:${clientPort}`, peerUrl, listenPeerUrl: peerUrl };
     },
@@ -63,33 +61,4 @@ export function loopbackNetwork(): ClusterNetwork {
     abandon: () => {},
     [Symbol.asyncDispose]: async () => {},
   };
-}
-
-/**
- * Systems give outgoing connections ports from 32768 on. A member that is down must find its port free when it comes
- * back, and whoever keeps dialling a port of that range meanwhile ends up connected to itself.
- */
-const portsOfServers = { min: 10_240, max: 32_000 };
-const attemptsMax = 100;
-
-/** Loopback ports that are free now and stay so while their server is down. */
-export async function stablePorts(count: number): Promise<readonly number[]> {
-  const found = new Set<number>();
-  for (let attempt = 0; found.size < count; attempt++) {
-    if (attempt === attemptsMax) throw new Error(`Cannot find ${count} free ports after ${attemptsMax} tries`);
-    const port = randomInt(portsOfServers.min, portsOfServers.max);
-    if (await isFree(port)) found.add(port);
-  }
-  return [...found];
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    await once(server.listen(port, "127.0.0.1"), "listening");
-  } catch {
-    return false;
-  }
-  await once(server.close(), "close");
-  return true;
 }

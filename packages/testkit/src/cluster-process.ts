@@ -44,8 +44,12 @@ export interface MemberProgram {
 export interface ClusterOptions extends MemberProgram {
   /** How many members; default: 3. */
   readonly size?: number;
+  /** What each of the first members runs, where they differ; it says how many there are. Default: all the same. */
+  readonly founders?: readonly MemberProgram[];
   /** The network; default: `"loopback"`, which cannot be cut. */
   readonly network?: ClusterNetworkKind;
+  /** The program that the first members run, such as an earlier build; default: the one that `kind` stands for. */
+  readonly binary?: string;
 }
 
 /** How to add a member. */
@@ -58,6 +62,8 @@ export interface AddMemberOptions extends MemberProgram {
 export interface MemberRestartOptions {
   /** Flags beside its own, for this run only, such as `["--force-new-cluster"]`; default: none. */
   readonly flags?: readonly string[];
+  /** What it runs from now on; default: what it ran. */
+  readonly binary?: string;
   /** What to wait for; default: `"ready"`. With most of the cluster down, no member gets ready. */
   readonly until?: "ready" | "launched";
 }
@@ -159,7 +165,7 @@ const stopTimeoutMs = 5_000;
 export async function startCluster(options: ClusterOptions = {}): Promise<ClusterProcesses> {
   const cluster = new Cluster(await openNetwork(options.network ?? "loopback"), options);
   try {
-    await cluster.start(options.size ?? 3);
+    await cluster.start(options);
     return cluster;
   } catch (error) {
     await cluster[Symbol.asyncDispose]();
@@ -198,8 +204,8 @@ class Cluster implements ClusterProcesses {
     process.once("exit", this.#onExit);
   }
 
-  async start(size: number): Promise<void> {
-    for (let number = 1; number <= size; number++) this.#members.push(await this.#prepare(this.#program));
+  async start({ size = 3, founders = Array<MemberProgram>(size).fill({}), binary }: ClusterOptions): Promise<void> {
+    for (const founder of founders) this.#members.push(await this.#prepare({ ...this.#program, ...founder }, binary));
     const initialCluster = this.#members.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(",");
     for (const member of this.#members) member.launch({ initialCluster, initialClusterState: "new" });
     await Promise.all(this.#members.map((member) => member.ready()));
@@ -290,12 +296,12 @@ class Cluster implements ClusterProcesses {
     await this.#network[Symbol.asyncDispose]();
   }
 
-  async #prepare(program: Required<MemberProgram>): Promise<ProcessMember> {
+  async #prepare(program: Required<MemberProgram>, binary = binaryOf(program)): Promise<ProcessMember> {
     this.#joined += 1;
     const name = `m${this.#joined}`;
     const addresses = await this.#network.join(name);
     const dataDir = await mkdtemp(join(tmpdir(), `${program.kind}-${name}-`));
-    return new ProcessMember({ name, program, addresses, dataDir, network: this.#network, admin: this.#admin });
+    return new ProcessMember({ name, program, binary, addresses, dataDir, network: this.#network, admin: this.#admin });
   }
 
   /** Has the cluster expect a member, and launches it. */
@@ -393,6 +399,7 @@ function describe(views: readonly View[]): string {
 interface MemberParts {
   readonly name: string;
   readonly program: Required<MemberProgram>;
+  readonly binary: string;
   readonly addresses: MemberAddresses;
   readonly dataDir: string;
   readonly network: ClusterNetwork;
@@ -404,11 +411,13 @@ type Entry = Required<Pick<MemberPlacement, "initialCluster" | "initialClusterSt
 
 class ProcessMember implements ClusterMember, AsyncDisposable {
   readonly #parts: MemberParts;
+  #binary: string;
   #args: readonly string[] = [];
   #process: ServerProcess | undefined;
 
   constructor(parts: MemberParts) {
     this.#parts = parts;
+    this.#binary = parts.binary;
   }
 
   get name(): string {
@@ -479,8 +488,9 @@ class ProcessMember implements ClusterMember, AsyncDisposable {
     this.#running.resume();
   }
 
-  async restart({ flags = [], until = "ready" }: MemberRestartOptions = {}): Promise<void> {
-    await this.#running.restart({ args: this.#command(flags).args, until: "launched" });
+  async restart({ flags = [], until = "ready", binary = this.#binary }: MemberRestartOptions = {}): Promise<void> {
+    this.#binary = binary;
+    await this.#running.restart({ ...this.#command(flags), until: "launched" });
     this.#tellNetwork();
     if (until === "ready") await this.ready();
   }
@@ -515,9 +525,9 @@ class ProcessMember implements ClusterMember, AsyncDisposable {
   }
 
   #command(moreFlags: readonly string[]): ServerCommand {
-    const { name, program, network } = this.#parts;
+    const { name, network } = this.#parts;
     const args = [...this.#args, ...moreFlags];
-    return network.commandAt(name, { name, binary: binaryOf(program), args, url: this.url });
+    return network.commandAt(name, { name, binary: this.#binary, args, url: this.url });
   }
 
   #tellNetwork(): void {

@@ -9,7 +9,8 @@
 import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { type ClusterNetwork, stablePorts } from "./cluster-network.ts";
+import type { ClusterNetwork } from "./cluster-network.ts";
+import { freePorts } from "./free-ports.ts";
 
 /** A direction between two members. */
 type Direction = `${string}>${string}`;
@@ -32,7 +33,7 @@ class RelayNetwork implements ClusterNetwork {
   readonly #cuts = new Set<Direction>();
 
   async join(name: string) {
-    const [clientPort, peerPort] = await stablePorts(2);
+    const [clientPort, peerPort] = await freePorts(2);
     const relay = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       this.#relay(socket, { name, port: peerPort ?? 0 });
     });

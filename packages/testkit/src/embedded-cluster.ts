@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@conclave/client";
 import { type MemberConfigInput, type Server, type ServerOptions, startServer } from "@conclave/server";
-import { stablePorts } from "./cluster-network.ts";
+import { freePorts } from "./free-ports.ts";
 
 /** How to start a cluster inside this process. */
 export interface EmbeddedClusterOptions extends ServerOptions {
@@ -64,7 +64,7 @@ const leaderTimeoutMs = 30_000;
 export async function startEmbeddedCluster(options: EmbeddedClusterOptions = {}): Promise<EmbeddedCluster> {
   const { size = 3, config = {}, ...serverOptions } = options;
   const directory = await mkdtemp(join(tmpdir(), "conclave-cluster-"));
-  const ports = await stablePorts(2 * size);
+  const ports = await freePorts(2 * size);
   const places = Array.from({ length: size }, (_, at) => ({
     name: `m${at + 1}`,
     endpoint: `127.0.0.1:${ports[2 * at]}`,

@@ -7,7 +7,8 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, memberFlags, type ServerProcess, startServerProcess } from "./server-process.ts";
+import { freePorts } from "./free-ports.ts";
+import { memberFlags, type ServerProcess, startServerProcess } from "./server-process.ts";
 
 /** The lines of etcd that can be had as an oracle. */
 export type EtcdVersion = "3.4" | "3.5";

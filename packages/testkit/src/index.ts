@@ -1,78 +1,89 @@
-export { type SyncCall, withoutSync } from "@conclave/wal";
-export { type BackEnd, type BackEndMember, backEnds } from "./back-ends.ts";
-export { type BackendUnderTest, describeBackend } from "./backend-contract.ts";
+// What judges a run has a package of its own, as it is wanted without the rest.
 export {
+  assertHolds,
+  CheckFailed,
   checkExclusion,
+  checkHashAgreement,
+  checkKvLinearizability,
+  checkKvOrder,
+  checkLeases,
+  checkLinearizability,
+  checkWatch,
+  compareAndSwap,
+  defaultStatesMax,
   type ExclusionInput,
   type ExclusionRule,
+  eventKey,
+  eventRevision,
+  formatHistory,
   type GuardedWrite,
-  type Hold,
-} from "./checkers/exclusion.ts";
-export {
-  checkHashAgreement,
   type HashAgreementOptions,
   type HashRule,
   type HashSample,
-} from "./checkers/hash-agreement.ts";
-export {
-  formatHistory,
   HistoryError,
   type HistoryEvent,
   type HistoryOperation,
   HistoryRecorder,
+  type Hold,
   type InvokeOptions,
-  operationsOf,
-  parseHistory,
-} from "./checkers/history.ts";
-export type { KvEventsRule } from "./checkers/kv-events.ts";
-export {
-  checkKvLinearizability,
-  type KvHistoryOperation,
-  type KvLinearizabilityVerdict,
-  kvHistoryOperationText,
-  linearizabilityText,
-} from "./checkers/kv-linearizability.ts";
-export { type KvState, kvModel } from "./checkers/kv-model.ts";
-export {
-  compareAndSwap,
-  eventKey,
-  eventRevision,
   type KvAnswer,
   type KvCompare,
   type KvDelete,
   type KvEvent,
+  type KvEventsRule,
   type KvGet,
+  type KvHistoryOperation,
   type KvItem,
+  type KvLinearizabilityVerdict,
   type KvOperation,
+  type KvOrder,
+  type KvOrderInput,
+  type KvOrderRule,
   type KvPut,
   type KvRange,
+  type KvRequest,
+  type KvResponse,
   type KvResult,
   type KvRevoke,
   type KvSortTarget,
+  type KvState,
   type KvTxn,
   type KvTxnOperation,
-} from "./checkers/kv-operation.ts";
-export { checkKvOrder, type KvOrder, type KvOrderInput, type KvOrderRule } from "./checkers/kv-order.ts";
-export { type KvRequest, type KvResponse, kvAnswer, kvEvent, kvItem, kvRequest } from "./checkers/kv-protocol.ts";
-export type { TimelineStart } from "./checkers/kv-timeline.ts";
-export type { KvWriter } from "./checkers/kv-writers.ts";
-export { checkLeases, type LeaseInput, type LeaseRecord, type LeaseRule } from "./checkers/lease-guarantees.ts";
-export {
-  checkLinearizability,
-  defaultStatesMax,
+  type KvWriter,
+  kvAnswer,
+  kvEvent,
+  kvHistoryOperationText,
+  kvItem,
+  kvModel,
+  kvRequest,
+  type LeaseInput,
+  type LeaseRecord,
+  type LeaseRule,
   type LinearizabilityOptions,
   type LinearizabilityVerdict,
   type LinearizabilityViolation,
+  linearizabilityText,
   type Model,
-} from "./checkers/linearizability.ts";
-export { assertHolds, CheckFailed, type Verdict, type Violation, violationsMax } from "./checkers/verdict.ts";
-export {
-  checkWatch,
+  operationsOf,
+  parseHistory,
+  type TimelineStart,
+  type Verdict,
+  type Violation,
+  violationsMax,
   type WatchInput,
   type WatchRecord,
   type WatchRequest,
   type WatchRule,
-} from "./checkers/watch-guarantees.ts";
+} from "@conclave/checkers";
+export { type SyncCall, withoutSync } from "@conclave/wal";
+export { type BackEnd, type BackEndMember, backEnds } from "./back-ends.ts";
+export { type BackendUnderTest, describeBackend } from "./backend-contract.ts";
+export {
+  createTestAuthority,
+  type IssuedCertificate,
+  type IssueOptions,
+  type TestAuthority,
+} from "./certificates.ts";
 export { namespacesAbsence } from "./cluster-namespaces.ts";
 export type { ClusterNetworkKind } from "./cluster-network.ts";
 export {
@@ -87,6 +98,7 @@ export {
   startCluster,
   type WaitForLeaderOptions,
 } from "./cluster-process.ts";
+export { type DnsRecords, type DnsServer, startDnsServer } from "./dns-server.ts";
 export {
   type EmbeddedCluster,
   type EmbeddedClusterOptions,
@@ -103,6 +115,7 @@ export {
   startEtcd,
 } from "./etcd-process.ts";
 export { type FileSystemSubject, fileSystemContract } from "./file-system-contract.ts";
+export { freePorts } from "./free-ports.ts";
 export {
   type MemberProcess,
   type MemberProcessOptions,
@@ -113,7 +126,6 @@ export {
 } from "./member.ts";
 export { seededRandom } from "./seeded-random.ts";
 export {
-  freePorts,
   launchServerProcess,
   type MemberPlacement,
   memberFlags,

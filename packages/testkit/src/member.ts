@@ -3,7 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type MemberConfigInput, type Server, type ServerOptions, startServer } from "@conclave/server";
-import { freePorts, memberFlags, type ServerProcess, startServerProcess } from "./server-process.ts";
+import { freePorts } from "./free-ports.ts";
+import { memberFlags, type ServerProcess, startServerProcess } from "./server-process.ts";
 
 /** How to start a member. */
 export interface TestMemberOptions extends ServerOptions {

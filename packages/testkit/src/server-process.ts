@@ -1,7 +1,6 @@
 /** @module A server as a real process on the loopback interface: started, awaited, signalled and ended by its id. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** What to run, and where it will serve. */
@@ -44,6 +43,8 @@ export interface ServerProcess {
 
 /** How to start a server again. */
 export interface RestartOptions {
+  /** The program from now on; default: the same as before. */
+  readonly binary?: string;
   /** Its arguments from now on; default: the same as before. */
   readonly args?: readonly string[];
   /** What to wait for: default `"ready"`, until it serves; `"launched"`, only until the process is there. */
@@ -89,9 +90,9 @@ export function launchServerProcess(command: ServerCommand): ServerProcess {
     pause: () => void run.child.kill("SIGSTOP"),
     resume: () => void run.child.kill("SIGCONT"),
     ready: () => untilServing(current, run),
-    async restart({ args = current.args, until = "ready" } = {}) {
+    async restart({ binary = current.binary, args = current.args, until = "ready" } = {}) {
       await end(run.child, "SIGKILL");
-      current = { ...current, args };
+      current = { ...current, binary, args };
       run = launch(current);
       if (until === "ready") await untilServing(current, run);
     },
@@ -145,18 +146,6 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   const gone = ended(child);
   child.kill(signal);
   await gone;
-}
-
-/** Loopback ports that are free now. All are held open until the last is known, so that they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(servers.map((server) => once(server.listen(0, "127.0.0.1"), "listening")));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }
 
 /** Where a member is, as its flags say it, the same for etcd and Conclave. */

@@ -1,4 +1,5 @@
 import type { Scenario } from "../scenario.ts";
+import { authScenarios } from "./auth.ts";
 import { compactScenarios } from "./compact.ts";
 import { concurrencyScenarios } from "./concurrency.ts";
 import { leaseScenarios } from "./lease.ts";
@@ -17,5 +18,6 @@ export const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   Watch: watchScenarios,
   Lease: leaseScenarios,
   "Lock and Election": concurrencyScenarios,
+  Auth: authScenarios,
   "Maintenance, Cluster and transport": maintenanceScenarios,
 };

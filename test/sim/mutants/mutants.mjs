@@ -19,7 +19,7 @@ export const mutants = {
     killedBy: { seed: 60, seconds: 20 },
     edits: [
       {
-        file: "packages/engine/server/src/bootstrap.ts",
+        file: "packages/engine/server/src/bootstrap/bootstrap.ts",
         find: "{ ...opened.hardState, commit }",
         replace: "{ ...opened.hardState, vote: 0n, commit }",
       },
@@ -27,7 +27,7 @@ export const mutants = {
   },
   "read-without-quorum": {
     fault: "A leader answers reads without asking whether it still leads.",
-    killedBy: { seed: 35, seconds: 20 },
+    killedBy: { seed: 134, seconds: 20 },
     edits: [
       {
         file: "packages/engine/raft/src/read-index.ts",
@@ -49,10 +49,10 @@ export const mutants = {
   },
   "renewed-lease-revoked": {
     fault: "A lease that is renewed while its leader is confirmed is revoked all the same.",
-    killedBy: { seed: 34, seconds: 20 },
+    killedBy: { seed: 160, seconds: 30 },
     edits: [
       {
-        file: "packages/engine/server/src/lease-expiry.ts",
+        file: "packages/engine/server/src/leases/lease-expiry.ts",
         find: "if (!this.#isOverdue(id)) continue;",
         replace: "if (!lessor.exists(id)) continue;",
       },
@@ -75,7 +75,7 @@ export const mutants = {
     killedBy: { seed: 1, seconds: 20 },
     edits: [
       {
-        file: "packages/engine/server/src/applier.ts",
+        file: "packages/engine/server/src/apply/applier.ts",
         find: "writeConsistentIndex(this.#ports.backend, this.#appliedIndex, this.#appliedTerm);",
         replace: "writeConsistentIndex(this.#ports.backend, Math.max(0, this.#appliedIndex - 1), this.#appliedTerm);",
       },
@@ -109,7 +109,7 @@ export const mutants = {
     killedBy: { seed: 26, seconds: 20 },
     edits: [
       {
-        file: "packages/engine/server/src/snapshot-installer.ts",
+        file: "packages/engine/server/src/snapshot/snapshot-installer.ts",
         find: "    membership.reload();\n",
         replace: "",
       },
@@ -131,7 +131,7 @@ export const mutants = {
     killedBy: { seed: 2, seconds: 20 },
     edits: [
       {
-        file: "packages/engine/server/src/log-compactor.ts",
+        file: "packages/engine/server/src/snapshot/log-compactor.ts",
         find: "    await flusher.flush();\n    if (flusher.flushedIndex < index) return; // The store failed and the member is stopping.\n",
         replace: "",
       },

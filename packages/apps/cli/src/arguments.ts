@@ -12,10 +12,29 @@ export function addFlags(command: Command, flags: readonly Option[]): void {
   }
 }
 
-/** The long names of the options that take no value. */
-export function booleanFlags(command: Command): string[] {
-  const own = command.options.filter((option) => option.isBoolean()).map((option) => `--${option.name()}`);
-  return [...own, ...command.commands.flatMap(booleanFlags)];
+/**
+ * The long names of the options that take no value where a command line leads to: one name may be an option with a
+ * value in one command and without one in another.
+ */
+export function booleanFlags(program: Command, args: readonly string[] = []): string[] {
+  const own = program.options.filter((option) => option.isBoolean()).map((option) => `--${option.name()}`);
+  const { command, rest } = commandBelow(program, args);
+  return command === undefined ? own : [...own, ...booleanFlags(command, rest)];
+}
+
+/** The command below that arguments name first, and what follows its name. */
+function commandBelow(
+  program: Command,
+  args: readonly string[],
+): { readonly command: Command | undefined; readonly rest: readonly string[] } {
+  for (let at = 0; at < args.length && args[at] !== "--"; at++) {
+    const arg = args[at] ?? "";
+    const command = program.commands.find((each) => each.name() === arg || each.aliases().includes(arg));
+    if (command !== undefined) return { command, rest: args.slice(at + 1) };
+    const option = program.options.find(({ long, short }) => arg === long || arg === short);
+    if (option?.required === true) at++; // Its value is no command, whatever it says.
+  }
+  return { command: undefined, rest: [] };
 }
 
 /** What follows `--`; undefined if there is none. */
@@ -67,6 +86,8 @@ function complaint({ code, message }: CommanderError, subject: string): string {
         : `unknown shorthand flag: '${subject.charAt(1)}' in ${subject}`;
     case "commander.optionMissingArgument":
       return `flag needs an argument: ${/--[^\s,|=<]+/.exec(subject)?.[0] ?? subject}`;
+    case "commander.help":
+      return "there is no such command to show the help of";
     default:
       return message.replace(/^error: /, "");
   }

@@ -7,12 +7,16 @@ import {
   createGrpcTransport,
   isConclaveError,
   type TlsOptions,
+  withCredentials,
 } from "@conclave/client";
 import { nextLine, readLines } from "./commands/lines.ts";
 import { discoverEndpoints } from "./discovery.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import type { GlobalFlags } from "./global-flags.ts";
 import type { Io } from "./io.ts";
+
+/** The servers say what is too much for them, in etcd's words. */
+const noLimits = { txnOps: Number.POSITIVE_INFINITY, requestBytes: Number.POSITIVE_INFINITY };
 
 /** The way to the servers that the user named. */
 export interface Connection {
@@ -33,32 +37,48 @@ export async function openConnection(flags: GlobalFlags, io: Io): Promise<Connec
   const endpoints = flags.discoverySrv === "" ? flags.endpoints : await discoverEndpoints(flags);
   if (endpoints.length === 0) throw new CommandError(exitCodes.badConnection, "no available endpoints");
   const addresses = endpoints.map((endpoint) => addressOf(endpoint, flags));
-  const credentials: { metadata: CallMetadata } = { metadata: {} };
-  const transport = withMetadata(createGrpcTransport({ tls: readTls(flags) }), credentials);
-  const client = createClient({ endpoints: addresses, timeoutMs: flags.commandTimeout, transport });
-  if (flags.user !== "") {
-    const token = await logIn(client, flags, io);
-    if (token !== undefined) credentials.metadata = { token };
-  }
+  const { authJwtToken } = flags;
+  const plain = withMetadata(openTransport(flags), authJwtToken === "" ? {} : { token: authJwtToken });
+  const transport = flags.user === "" || authJwtToken !== "" ? plain : await logIn(plain, { addresses, flags, io });
+  const client = createClient({ endpoints: addresses, timeoutMs: flags.commandTimeout, transport, limits: noLimits });
   return { client, transport, addresses };
 }
 
 /** An endpoint in the client's form: with TLS wanted, what has no scheme is `https`. */
 export function addressOf(endpoint: string, flags: GlobalFlags): string {
-  return wantsTls(flags) && !endpoint.includes("://") ? `https://${endpoint}` : endpoint;
+  return wantsTls(flags) && !/^unixs?:|:\/\//.test(endpoint) ? `https://${endpoint}` : endpoint;
 }
 
-function wantsTls({ cacert, cert, insecureTransport, insecureSkipTlsVerify }: GlobalFlags): boolean {
-  return cacert !== "" || cert !== "" || !insecureTransport || insecureSkipTlsVerify;
+function wantsTls({ cacert, cert, insecureTransport }: GlobalFlags): boolean {
+  return cacert !== "" || cert !== "" || !insecureTransport;
 }
 
-function readTls({ cacert, cert, key }: GlobalFlags): TlsOptions {
+function openTransport(flags: GlobalFlags): ClientTransport {
+  const tls = readTls(flags);
+  const { dialTimeout: connectTimeoutMs, keepaliveTime: keepaliveTimeMs, keepaliveTimeout: keepaliveTimeoutMs } = flags;
+  try {
+    return createGrpcTransport({ tls, connectTimeoutMs, keepaliveTimeMs, keepaliveTimeoutMs });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(exitCodes.badArguments, reason, { cause: error });
+  }
+}
+
+function readTls(flags: GlobalFlags): TlsOptions {
+  const { cacert, cert, key, insecureSkipTlsVerify, insecureDiscovery, discoverySrv } = flags;
   if ((cert === "") !== (key === ""))
     throw new CommandError(
       exitCodes.badArguments,
       `KeyFile and CertFile must both be present[key: ${key}, cert: ${cert}]`,
     );
-  return { ca: readFile(cacert), cert: readFile(cert), key: readFile(key) };
+  return {
+    ca: readFile(cacert),
+    cert: readFile(cert),
+    key: readFile(key),
+    insecureSkipVerify: insecureSkipTlsVerify,
+    // Whom records name that anybody may have written must show a certificate of the domain.
+    serverName: insecureDiscovery || discoverySrv === "" ? undefined : discoverySrv,
+  };
 }
 
 function readFile(path: string): Uint8Array | undefined {
@@ -73,10 +93,10 @@ function readFile(path: string): Uint8Array | undefined {
 }
 
 /** A transport that sends more along with every call. */
-function withMetadata(transport: ClientTransport, extra: { readonly metadata: CallMetadata }): ClientTransport {
+function withMetadata(transport: ClientTransport, extra: CallMetadata): ClientTransport {
   const enrich = <Call extends { readonly metadata: CallMetadata }>(call: Call): Call => ({
     ...call,
-    metadata: { ...call.metadata, ...extra.metadata },
+    metadata: { ...call.metadata, ...extra },
   });
   return {
     unary: (call) => transport.unary(enrich(call)),
@@ -85,14 +105,26 @@ function withMetadata(transport: ClientTransport, extra: { readonly metadata: Ca
   };
 }
 
-/** The token of a user; undefined if the servers know no users. */
-async function logIn(client: Client, { user, password }: GlobalFlags, io: Io): Promise<string | undefined> {
-  const [, name = user, secret = password] = /^([^:]*):(.*)$/s.exec(user) ?? [];
+interface Login {
+  readonly addresses: readonly string[];
+  readonly flags: GlobalFlags;
+  readonly io: Io;
+}
+
+/**
+ * Logs in, so that a password that is wrong is told at once; returns a transport whose calls are made in the user's
+ * name, with another token when the servers have forgotten the one they gave.
+ */
+async function logIn(transport: ClientTransport, { addresses, flags, io }: Login): Promise<ClientTransport> {
+  const { user, password: separate, commandTimeout: timeoutMs } = flags;
+  const [, username = user, secret = separate] = /^([^:]*):(.*)$/s.exec(user) ?? [];
+  const password = secret || (await askPassword(io));
+  const client = createClient({ endpoints: addresses, timeoutMs, transport, limits: noLimits });
   try {
-    const response = await client.raw.auth.authenticate({ name, password: secret || (await askPassword(io)) });
-    return response.token;
+    const { token } = await client.raw.auth.authenticate({ name: username, password });
+    return withCredentials(transport, { username, password }, token);
   } catch (error) {
-    if (isConclaveError(error, "AUTH_NOT_ENABLED")) return undefined;
+    if (isConclaveError(error, "AUTH_NOT_ENABLED")) return withCredentials(transport, { username, password }, "");
     throw error;
   }
 }

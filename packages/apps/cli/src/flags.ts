@@ -6,7 +6,10 @@ import { parseInt64 } from "./go/integers.ts";
 
 /** An option that is there or not. */
 export function booleanFlag(flags: string, description: string, standard = false): Option {
-  return new Option(flags, description).default(standard, String(standard));
+  const option = new Option(flags, description).default(standard, String(standard));
+  // A flag of etcdctl whose name begins with "no-" is one of its own, not the reverse of another.
+  option.negate = false;
+  return option;
 }
 
 /** An option with a 64-bit integer, 0 by default. */

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { CommandError, exitCodes } from "./exit.ts";
-import { booleanFlag, durationFlag, parseBool, textFlag } from "./flags.ts";
+import { booleanFlag, durationFlag, int64Flag, parseBool, textFlag } from "./flags.ts";
+import { formatDuration } from "./go/duration.ts";
 
 /** The options that every command takes. */
 export interface GlobalFlags {
@@ -32,14 +33,20 @@ export interface GlobalFlags {
   readonly user: string;
   /** Password, if it is not in `user`. */
   readonly password: string;
+  /** A token to show instead of a name and a password. */
+  readonly authJwtToken: string;
   /** Domain whose SRV records name the servers. */
   readonly discoverySrv: string;
   /** Suffix of the service's name in those records. */
   readonly discoverySrvName: string;
   /** Whether SRV records may name servers without TLS. */
   readonly insecureDiscovery: boolean;
-  /** Accepted for etcdctl's sake. */
+  /** Whether these settings are shown on standard error. */
   readonly debug: boolean;
+  /** Accepted for etcdctl's sake. */
+  readonly maxRequestBytes: bigint;
+  /** Accepted for etcdctl's sake. */
+  readonly maxRecvBytes: bigint;
 }
 
 /** The options that all commands take. */
@@ -60,10 +67,13 @@ export const globalFlags: readonly Option[] = [
   booleanFlag("--insecure-skip-tls-verify", "take any certificate; for tests only"),
   textFlag("--user <name[:password]>", "who to be"),
   textFlag("--password <password>", "the password of --user"),
+  textFlag("--auth-jwt-token <token>", "be whom this token names, instead of --user"),
   textFlag("-d, --discovery-srv <domain>", "find the servers by this domain's SRV records"),
   textFlag("--discovery-srv-name <name>", "suffix of the service's name in the SRV records"),
   booleanFlag("--insecure-discovery", "accept servers without TLS from SRV records", true),
-  booleanFlag("--debug", "accepted, no effect"),
+  booleanFlag("--debug", "show these settings on standard error, without what is secret in them"),
+  int64Flag("max-request-bytes", "accepted, no effect: requests are as large as the server takes them"),
+  int64Flag("max-recv-bytes", "accepted, no effect: answers are as large as the server sends them"),
 ];
 
 /**
@@ -77,13 +87,37 @@ export function readGlobalFlags(program: Command, env: Readonly<Record<string, s
   for (const option of program.options) {
     const name = option.attributeName();
     if (option.negate) continue;
-    const suffix = option.name().toUpperCase().replaceAll("-", "_");
+    const suffix = variableSuffix(option);
     const variable = [`CONCLAVECTL_${suffix}`, `ETCDCTL_${suffix}`].find((candidate) => env[candidate]);
     if (variable === undefined) continue;
     if (program.getOptionValueSource(name) === "cli") throw conflict(variable);
     program.setOptionValueWithSource(name, readVariable(option, variable, env[variable] ?? ""), "env");
   }
   return program.opts<GlobalFlags & Record<string, unknown>>();
+}
+
+/** The settings, one variable of the environment on each line. Passwords and tokens are not shown. */
+export function describeGlobalFlags(flags: GlobalFlags): string {
+  const shown: Record<string, unknown> = {
+    ...flags,
+    endpoints: `[${flags.endpoints.join(" ")}]`,
+    user: flags.user.split(":", 1)[0],
+    password: secret(flags.password),
+    authJwtToken: secret(flags.authJwtToken),
+  };
+  const lines = globalFlags.map((option) => {
+    const value = shown[option.attributeName()];
+    return `ETCDCTL_${variableSuffix(option)}=${typeof value === "number" ? formatDuration(value) : value}\n`;
+  });
+  return lines.sort().join("");
+}
+
+function secret(text: string): string {
+  return text === "" ? "" : "<hidden>";
+}
+
+function variableSuffix(option: Option): string {
+  return option.name().toUpperCase().replaceAll("-", "_");
 }
 
 function conflict(variable: string): CommandError {

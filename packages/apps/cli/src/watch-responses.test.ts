@@ -9,13 +9,14 @@ import {
 } from "@conclave/protocol/etcdserverpb";
 import { type Event, Event_EventType, KeyValue } from "@conclave/protocol/mvccpb";
 import { describe, expect, test } from "vitest";
-import { createWatchResponses, type WatchResponses } from "./watch-responses.ts";
+import { createWatchResponses, ProgressQuestion, type WatchResponses } from "./watch-responses.ts";
 
 /** One stream as the server sees it. */
 class FakeStream {
   readonly endpoint: string;
   readonly #sink: StreamSink;
   request: WatchCreateRequest | undefined;
+  progressRequests = 0;
   canceled = false;
   paused = false;
 
@@ -29,6 +30,7 @@ class FakeStream {
       write: (bytes) => {
         const { requestUnion } = WatchRequest.decode(bytes);
         if (requestUnion?.$case === "createRequest") this.request = requestUnion.value;
+        if (requestUnion?.$case === "progressRequest") this.progressRequests++;
       },
       halfClose: () => undefined,
       cancel: () => {
@@ -142,10 +144,26 @@ describe("watch responses", () => {
     expect(streams).toHaveLength(1);
   });
 
+  test("tell how far the watch is when it is asked, as long as it stands", async () => {
+    const { streams, watch } = fakeServer();
+    const progress = new ProgressQuestion();
+    const iterator = watch({ key: utf8("k") }, { progress })[Symbol.asyncIterator]();
+    progress.ask();
+    const first = iterator.next();
+    progress.ask();
+    expect(streams[0]?.progressRequests).toBe(1);
+    streams[0]?.send({ header: at(5), created: true });
+    streams[0]?.send({ header: at(7) });
+    expect((await first).value).toMatchObject({ header: at(7), events: [] });
+    await iterator.return?.();
+    progress.ask();
+    expect(streams[0]?.progressRequests).toBe(1);
+  });
+
   test("end when the caller aborts", async () => {
     const { streams, watch } = fakeServer();
     const controller = new AbortController();
-    const next = watch({ key: utf8("k") }, controller.signal)
+    const next = watch({ key: utf8("k") }, { signal: controller.signal })
       [Symbol.asyncIterator]()
       .next();
     controller.abort(new Error("enough"));

@@ -8,9 +8,13 @@ export class ByteWriter {
   /** How many bytes were written. */
   protected end = 0;
 
-  /** @param bytes - where to begin */
-  constructor(bytes: Uint8Array) {
+  /**
+   * @param bytes - what is written to, until it grows
+   * @param at - where to begin
+   */
+  constructor(bytes: Uint8Array, at = 0) {
     this.bytes = bytes;
+    this.end = at;
   }
 
   /** How many bytes were written. */
@@ -54,12 +58,15 @@ export class ByteWriter {
 
   /** Writes an unsigned 64-bit integer as a varint. */
   varint64(value: bigint): void {
-    let rest = value;
-    while (rest >= 0x80n) {
-      this.bytes[this.end++] = Number(rest & 0x7fn) | 0x80;
-      rest >>= 7n;
+    // Halves are numbers: arithmetic on bigints makes a new one at each step.
+    let low = Number(BigInt.asUintN(32, value));
+    let high = Number(value >> 32n);
+    while (high > 0) {
+      this.bytes[this.end++] = (low & 0x7f) | 0x80;
+      low = ((low >>> 7) | (high << 25)) >>> 0;
+      high >>>= 7;
     }
-    this.bytes[this.end++] = Number(rest);
+    this.varint(low);
   }
 
   /** A new array for the bytes. */
@@ -73,4 +80,11 @@ export function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++;
   return bytes;
+}
+
+/** How many bytes an unsigned 64-bit integer takes as a varint. */
+export function varint64Bytes(value: bigint): number {
+  const high = Number(value >> 32n);
+  const bits = high > 0 ? 64 - Math.clz32(high) : 32 - Math.clz32(Number(value));
+  return Math.max(1, Math.ceil(bits / 7));
 }

@@ -1,5 +1,5 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { ByteWriter, MalformedError, ProtoReader, varintBytes } from "@conclave/base";
+import { ByteWriter, MalformedError, ProtoReader, varint64Bytes, varintBytes } from "@conclave/base";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -18,6 +18,14 @@ class TestWriter extends ByteWriter {
 }
 
 describe("ByteWriter and ProtoReader", () => {
+  test("say how many bytes a number will take", () => {
+    fc.assert(
+      fc.property(fc.oneof(id, safeInteger.map(BigInt)), (value) => {
+        expect(varint64Bytes(value)).toBe(new BinaryWriter().uint64(value).finish().length);
+      }),
+    );
+  });
+
   test("write what protobuf's own reader reads, and read what its writer writes", () => {
     fc.assert(
       fc.property(fc.array(field), (fields) => {

@@ -41,9 +41,31 @@ export class DecodeError extends Error {
  * @throws {@link DecodeError} if the bytes are no message of this type
  */
 export function decodeStrict<Message>(codec: Codec<Message>, bytes: Uint8Array): Message {
+  checkStructure(codec, bytes);
+  return decodeChecked(codec, bytes);
+}
+
+/**
+ * Checks what the codecs do not.
+ *
+ * @returns whether the bytes are plain: no field is unknown, none stands twice unless a transaction repeats it, and all
+ * stand in ascending order, so that readers of every version make the same of them
+ * @throws {@link DecodeError} if the bytes are no message of this type
+ */
+export function checkStructure(codec: Codec<unknown>, bytes: Uint8Array): boolean {
   const shape = shapeByName.get(codec.$type);
   if (shape === undefined) throw new TypeError(`Cannot decode as the message is not in the IDL: "${codec.$type}"`);
-  new Checker(bytes).checkMessage(bytes.length, shape, depthMax);
+  const checker = new Checker(bytes);
+  checker.checkMessage(bytes.length, shape, depthMax);
+  return checker.isPlain;
+}
+
+/**
+ * Reads bytes that {@link checkStructure} has passed.
+ *
+ * @throws {@link DecodeError} if a number is out of range
+ */
+export function decodeChecked<Message>(codec: Codec<Message>, bytes: Uint8Array): Message {
   try {
     return codec.decode(bytes);
   } catch (cause) {
@@ -59,10 +81,16 @@ type Kind = "varint" | "varints" | "bytes" | "string";
 interface Shape {
   readonly name: string;
   readonly fields: Map<number, Kind | Shape>;
+  /** Whether fields may stand more than once. Not all that may are known here. */
+  readonly repeats: boolean;
 }
 
+const repeating = "etcdserverpb.TxnRequest";
+
 function compileShapes(): ReadonlyMap<string, Shape> {
-  const compiled = new Map<string, Shape>(Object.keys(shapes).map((name) => [name, { name, fields: new Map() }]));
+  const compiled = new Map<string, Shape>(
+    Object.keys(shapes).map((name) => [name, { name, fields: new Map(), repeats: name === repeating }]),
+  );
   for (const [name, kinds] of Object.entries(shapes))
     for (const [number, kind] of Object.entries(kinds))
       compiled.get(name)?.fields.set(Number(number), compiled.get(kind) ?? (kind as Kind));
@@ -86,6 +114,7 @@ function fits(wire: number, kind: Kind | Shape): boolean {
 class Checker {
   readonly #bytes: Uint8Array;
   #at = 0;
+  isPlain = true;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -93,10 +122,13 @@ class Checker {
 
   checkMessage(end: number, shape: Shape, depthLeft: number): void {
     if (depthLeft === 0) throw this.#fault("TOO_DEEP", shape, `messages are nested more than ${depthMax} deep`);
+    let last = 0;
     while (this.#at < end) {
       const tag = this.#readUint32(end, shape, "ILLEGAL_TAG");
       const wire = tag & 7;
       const kind = shape.fields.get(tag >>> 3);
+      if (kind === undefined || tag < last || (tag === last && !shape.repeats)) this.isPlain = false;
+      last = tag;
       if (tag < 8) throw this.#fault("ILLEGAL_TAG", shape, "a field has the number 0");
       if (kind !== undefined && !fits(wire, kind)) {
         throw this.#fault("WRONG_WIRE_TYPE", shape, `a field has the wire type ${wire}, which is not its own`);

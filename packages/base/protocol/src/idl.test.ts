@@ -7,6 +7,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { publicRegistry } from "./descriptors.ts";
+import { httpRoutes } from "./http-routes.ts";
 import { services } from "./services.ts";
 
 const packageDir = join(import.meta.dirname, "..");
@@ -24,6 +26,7 @@ interface MethodRow {
   readonly requestStream?: boolean;
   readonly response: string;
   readonly responseStream?: boolean;
+  readonly http?: readonly string[];
 }
 interface Table {
   readonly packages: Record<
@@ -152,7 +155,9 @@ function factsOfIdl(): string[] {
 
 describe("the IDL", () => {
   it("has exactly the messages, fields, enum values and methods of the tables", () => {
-    const expected = [...factsOfTable(readTable("grpc.json")), ...factsOfTable(readTable("internal.json"))];
+    const expected = ["grpc.json", "grpc-common.json", "internal.json"].flatMap((name) =>
+      factsOfTable(readTable(name)),
+    );
     expect(expected.length).toBeGreaterThan(500);
     expect(factsOfIdl().sort()).toEqual(expected.sort());
   });
@@ -187,5 +192,27 @@ describe("services", () => {
     );
     const expected = factsOfTable(readTable("grpc.json")).filter((fact) => fact.startsWith("rpc "));
     expect(listed.sort()).toEqual(expected.sort());
+  });
+});
+
+describe("httpRoutes", () => {
+  it("lead from every path of the table to its method", () => {
+    const { packages } = readTable("grpc.json");
+    const expected = Object.entries(packages).flatMap(([pkg, { services: rows = {} }]) =>
+      Object.entries(rows).flatMap(([service, methods]) =>
+        methods.flatMap(({ name, http = [] }) => http.map((path) => `${path} -> /${pkg}.${service}/${name}`)),
+      ),
+    );
+    expect(expected.length).toBeGreaterThan(50);
+    expect(Array.from(httpRoutes, ([path, method]) => `${path} -> ${method}`).sort()).toEqual(expected.sort());
+  });
+});
+
+describe("publicRegistry()", () => {
+  it("knows every public service, and nothing that only members see", () => {
+    const registry = publicRegistry();
+    for (const { fullName } of services) expect(registry.getService(fullName)).toBeDefined();
+    expect(registry.getService("grpc.health.v1.Health")).toBeDefined();
+    expect(registry.getMessage("etcdserverpb.InternalRaftRequest")).toBeUndefined();
   });
 });

@@ -16,7 +16,7 @@
  * A renewal that arrives late but before `markRevoking` still counts: the caller must therefore handle everything
  * that was readable from its sockets before it calls `expired`, above all after a stall.
  */
-import { type Backend, invariant } from "@conclave/base";
+import { type Backend, exponentialBounds, Histogram, invariant } from "@conclave/base";
 import type { LeaseCheckpoint } from "@conclave/protocol/etcdserverpb";
 import { LeaseError } from "./lease-error.ts";
 import { LeaseRows } from "./lease-rows.ts";
@@ -163,6 +163,22 @@ export interface Lessor {
   reload(): void;
   /** Remaining TTLs that the log should know, for one command; none unless primary. */
   dueCheckpoints(nowMs: number, limit: number): LeaseCheckpoint[];
+  /** What has been done. */
+  readonly stats: LessorStats;
+}
+
+/** What a lessor has done since it was made; for metrics, read when asked. */
+export interface LessorStats {
+  /** Leases granted. */
+  readonly granted: number;
+  /** Leases revoked, those that ran out too. */
+  readonly revoked: number;
+  /** Renewals, of which only a primary has any. */
+  readonly renewed: number;
+  /** Leases that ran out while this lessor was primary. */
+  readonly expired: number;
+  /** TTLs that were granted, in seconds. */
+  readonly ttls: Histogram;
 }
 
 /** The replicated state of one lease. */
@@ -173,6 +189,10 @@ interface Lease extends LeaseTerms {
 }
 
 class BackendLessor implements Lessor {
+  readonly stats = {
+    ...{ granted: 0, revoked: 0, renewed: 0, expired: 0 },
+    ttls: new Histogram(exponentialBounds({ start: 1, factor: 2, count: 24 })),
+  };
   readonly #rows: LeaseRows;
   readonly #minTtlSec: number;
   readonly #checkpointIntervalSec: number;
@@ -226,6 +246,8 @@ class BackendLessor implements Lessor {
     this.#leases.set(id, lease);
     this.#store(lease);
     this.#times?.start(lease, { nowMs, extendMs: 0 });
+    this.stats.granted++;
+    this.stats.ttls.observe(grantedSec);
     return { ttlSec: grantedSec };
   }
 
@@ -234,6 +256,7 @@ class BackendLessor implements Lessor {
     this.#times?.stop(id);
     this.#leases.delete(id);
     this.#rows.delete(id);
+    this.stats.revoked++;
   }
 
   checkpoint({ ID, remainingTTL }: LeaseCheckpoint, nowMs: number): void {
@@ -262,6 +285,7 @@ class BackendLessor implements Lessor {
     const times = this.#timesOrThrow();
     if (times.isRevoking(id)) throw new LeaseError("REVOKING", `Cannot renew lease ${id}: its revoke was proposed`);
     times.renew(id, nowMs);
+    this.stats.renewed++;
     return { ttlSec, resetCheckpoint: times.isCheckpointed(id) };
   }
 
@@ -280,7 +304,9 @@ class BackendLessor implements Lessor {
   }
 
   markRevoking(id: bigint): void {
-    if (this.exists(id)) this.#times?.markRevoking(id);
+    if (!this.exists(id) || this.#times === undefined) return;
+    this.#times.markRevoking(id);
+    this.stats.expired++;
   }
 
   unmarkRevoking(id: bigint): void {

@@ -29,6 +29,8 @@ export class Compaction {
   readonly #state: StoreState;
   readonly #hashes: CompactionHashes;
   #pass: Pass | undefined;
+  /** Entries deleted. */
+  deleted = 0;
 
   constructor(state: StoreState, hashes: CompactionHashes) {
     this.#state = state;
@@ -99,7 +101,10 @@ export class Compaction {
     const { index, backend } = this.#state;
     const key = binaryString(decodeKey(value));
     const revision = { main: revisionMain(revisionKey), sub: revisionSub(revisionKey) };
-    if (!survivesCompaction(index.get(key), revision, pass.revision)) backend.delete("key", revisionKey);
+    if (!survivesCompaction(index.get(key), revision, pass.revision)) {
+      backend.delete("key", revisionKey);
+      this.deleted++;
+    }
     index.compact(key, pass.revision);
   }
 

@@ -82,6 +82,11 @@ export class CompactionHashes {
     if (this.#hashes.length > compactionHashesMax) this.#hashes.shift();
   }
 
+  /** Those that are kept, the oldest first. */
+  all(): readonly KvHash[] {
+    return [...this.#hashes];
+  }
+
   /** The checksum left by the compaction at a revision. */
   at(revision: number): KvHash | undefined {
     return this.#hashes.find((hash) => hash.hashRevision === revision);

@@ -7,7 +7,7 @@ export { MvccError } from "./mvcc-error.ts";
 export type { RangeTotals } from "./range.ts";
 export { checkDeleteRange, checkPut, checkRange, checkTxn } from "./request-checks.ts";
 export { saturate } from "./saturate.ts";
-export type { CommitListener, MvccStore, MvccStoreOptions } from "./store.ts";
+export type { CommitListener, MvccStats, MvccStore, MvccStoreOptions } from "./store.ts";
 export { createMvccStore } from "./store.ts";
 export type { PreviousValues } from "./store-event.ts";
 export { StoreEvent } from "./store-event.ts";

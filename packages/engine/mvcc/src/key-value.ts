@@ -79,6 +79,20 @@ function readField(cursor: Cursor, kv: KeyValue): void {
   }
 }
 
+/** Encoded pairs as the fields of a message that has them in a list; the tag is of one byte. */
+export function joinKeyValues(tag: number, pairs: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const pair of pairs) length += 1 + varintLength(pair.length) + pair.length;
+  const fields = new Uint8Array(length);
+  let at = 0;
+  for (const pair of pairs) {
+    at = writeVarint(fields, writeByte(fields, at, tag), pair.length);
+    fields.set(pair, at);
+    at += pair.length;
+  }
+  return fields;
+}
+
 /** The user's key of an encoded pair, a view, without decoding the rest. It is the first field. */
 export function decodeKey(bytes: Uint8Array): Uint8Array {
   const cursor = new Cursor(bytes);

@@ -3,7 +3,7 @@
  * filters, sorts and cuts them, and then fetches the values of what remains. Both steps run in slices between
  * which the caller may do other work; the revision read stays the same.
  */
-import { binaryString, compareBytes, emptyBytes } from "@conclave/base";
+import { ByteSlab, binaryString, compareBytes, emptyBytes } from "@conclave/base";
 import {
   type RangeRequest,
   RangeRequest_SortOrder as SortOrder,
@@ -12,14 +12,20 @@ import {
 import type { KeyValue } from "@conclave/protocol/mvccpb";
 import type { KeyRevision } from "./key-history.ts";
 import { type KeyRange, keyRange } from "./key-range.ts";
+import { decodeKeyValue, encodeKeyValue, joinKeyValues } from "./key-value.ts";
 import { MvccError } from "./mvcc-error.ts";
 import { saturate } from "./saturate.ts";
-import { readableRevision, readKeyValue, type StoreState } from "./store-state.ts";
+import { readableRevision, readKeyValue, readStored, readStoredOnce, type StoreState } from "./store-state.ts";
 
 /** Index entries looked at in one slice, about a millisecond of work. */
 const scanSlice = 8_192;
-/** Values read in one slice. */
+/** Most values read in one slice. */
 const readSlice = 1_024;
+/** Pairs of a read that are kept for the next one. */
+const keptPairsMax = 4_096;
+/** Bytes of values after which a slice ends. */
+const readSliceBytes = 1024 * 1024;
+const kvsTag = 0x12;
 
 /** What a finished range read says beside the pairs. */
 export interface RangeTotals {
@@ -29,10 +35,36 @@ export interface RangeTotals {
   readonly more: boolean;
 }
 
-/** A selected revision; it keeps the pair if sorting had to read it. */
+/** In which form the pairs of a slice are handed out. */
+export interface SliceForm<Slice> {
+  /** A slice without pairs. */
+  readonly empty: Slice;
+  /** The slice of some pairs, given as they are stored. */
+  of(stored: readonly Uint8Array[], keysOnly: boolean): Slice;
+}
+
+/** Pairs to be read. */
+export const decodedSlices: SliceForm<readonly KeyValue[]> = {
+  empty: [],
+  of: (stored, keysOnly) => stored.map((bytes) => answerOf(decodeKeyValue(bytes), keysOnly)),
+};
+
+/** Pairs to be sent: the fields `kvs` of an encoded RangeResponse. */
+export const encodedSlices: SliceForm<Uint8Array> = {
+  empty: emptyBytes,
+  of: (stored, keysOnly) => joinKeyValues(kvsTag, keysOnly ? withoutValues(stored) : stored),
+};
+
+function withoutValues(stored: readonly Uint8Array[]): Uint8Array[] {
+  const slab = new ByteSlab();
+  return stored.map((bytes) => encodeKeyValue(answerOf(decodeKeyValue(bytes), true), slab));
+}
+
+/** A selected revision; it keeps the pair, as it is stored, and its value if sorting had to read it. */
 interface Selected extends KeyRevision {
   readonly key: string;
-  kv: KeyValue | undefined;
+  stored: Uint8Array | undefined;
+  value: Uint8Array;
 }
 
 /** A request as it will be executed. */
@@ -49,22 +81,27 @@ interface Plan {
 /**
  * Reads a range slice by slice.
  *
- * @param current - the revision that the reader sees as the newest
- * @returns a generator of pairs in the order asked for; an empty array only gives the caller a turn
+ * @param options - the revision that the reader sees as the newest, and the form of the slices
+ * @returns a generator of pairs in the order asked for; an empty slice only gives the caller a turn
  * @throws {@link MvccError} `FUTURE_REVISION`; `COMPACTED`, also between slices
  */
-export function* rangeSlices(
+export function* rangeSlices<Slice>(
   state: StoreState,
   request: RangeRequest,
-  current: number,
-): Generator<readonly KeyValue[], RangeTotals> {
+  { current, form }: { readonly current: number; readonly form: SliceForm<Slice> },
+): Generator<Slice, RangeTotals> {
   const plan = planOf(state, request, current);
-  const { selected, count } = yield* select(state, plan);
+  const { selected, count } = yield* inTurns(select(state, plan), form.empty);
   const kept = selected.filter((revision) => passesFilters(revision, request));
-  if (needsSort(request)) yield* sort(state, plan, kept);
+  if (needsSort(request)) yield* inTurns(sort(state, plan, kept), form.empty);
   const more = kept.length > plan.limit;
   if (more) kept.length = plan.limit;
-  yield* fetch(state, plan, kept);
+  for (let at = 0; at < kept.length; ) {
+    if (at > 0) yield* inTurns(giveTurn(state, plan), form.empty);
+    const stored = readFrom(state, kept, at);
+    at += stored.length;
+    yield form.of(stored, request.keysOnly);
+  }
   return { count, more };
 }
 
@@ -78,7 +115,10 @@ export function rangeOne(
   const revision = state.index.get(binaryString(request.key))?.liveAt(main);
   if (revision === undefined) return { kvs: [], totals: { count: 0, more: false } };
   const wanted = !request.countOnly && passesFilters(revision, request);
-  return { kvs: wanted ? [answerOf(readKeyValue(state, revision), request)] : [], totals: { count: 1, more: false } };
+  return {
+    kvs: wanted ? [answerOf(readKeyValue(state, revision), request.keysOnly)] : [],
+    totals: { count: 1, more: false },
+  };
 }
 
 function planOf(state: StoreState, request: RangeRequest, current: number): Plan {
@@ -95,7 +135,16 @@ function planOf(state: StoreState, request: RangeRequest, current: number): Plan
   };
 }
 
-function* select(state: StoreState, plan: Plan): Generator<[], { selected: Selected[]; count: number }> {
+/** Runs a step of a read; whenever it lets others work, so does the read. */
+function* inTurns<Slice, Result>(step: Generator<undefined, Result>, empty: Slice): Generator<Slice, Result> {
+  for (;;) {
+    const { done, value } = step.next();
+    if (done === true) return value;
+    yield empty;
+  }
+}
+
+function* select(state: StoreState, plan: Plan): Generator<undefined, { selected: Selected[]; count: number }> {
   const selected: Selected[] = [];
   let count = 0;
   let next: string | undefined = plan.range.start;
@@ -122,25 +171,30 @@ function* select(state: StoreState, plan: Plan): Generator<[], { selected: Selec
 
 function selectedOf(key: string, revision: KeyRevision): Selected {
   const { main, sub, createRevision, version } = revision;
-  return { key, main, sub, createRevision, version, kv: undefined };
+  return { key, main, sub, createRevision, version, stored: undefined, value: emptyBytes };
 }
 
-function* fetch(state: StoreState, plan: Plan, selected: readonly Selected[]): Generator<KeyValue[], void> {
-  for (let at = 0; at < selected.length; at += readSlice) {
-    if (at > 0) yield* giveTurn(state, plan);
-    yield selected
-      .slice(at, at + readSlice)
-      .map((revision) => answerOf(revision.kv ?? readKeyValue(state, revision), plan.request));
+/** The pairs of one slice, as they are stored; at least one. */
+function readFrom(state: StoreState, selected: readonly Selected[], start: number): Uint8Array[] {
+  const slice: Uint8Array[] = [];
+  const read = selected.length <= keptPairsMax ? readStored : readStoredOnce;
+  let bytes = 0;
+  for (let at = start; at < selected.length && slice.length < readSlice && bytes < readSliceBytes; at++) {
+    const revision = selected[at] as Selected;
+    const stored = revision.stored ?? read(state, revision);
+    slice.push(stored);
+    bytes += stored.length;
   }
+  return slice;
 }
 
-function answerOf(kv: KeyValue, request: RangeRequest): KeyValue {
-  return request.keysOnly ? { ...kv, value: emptyBytes } : kv;
+function answerOf(kv: KeyValue, keysOnly: boolean): KeyValue {
+  return keysOnly ? { ...kv, value: emptyBytes } : kv;
 }
 
 /** Lets the caller do other work, in which the revision being read may be compacted. */
-function* giveTurn(state: StoreState, plan: Plan): Generator<[], void> {
-  yield [];
+function* giveTurn(state: StoreState, plan: Plan): Generator<undefined, void> {
+  yield;
   if (plan.main < state.compactRevision) throw new MvccError("COMPACTED");
 }
 
@@ -169,7 +223,7 @@ function needsSort(request: RangeRequest): boolean {
 }
 
 /** Sorts in place; equal ones stay in ascending order of their keys. */
-function* sort(state: StoreState, plan: Plan, selected: Selected[]): Generator<[], void> {
+function* sort(state: StoreState, plan: Plan, selected: Selected[]): Generator<undefined, void> {
   const { sortTarget, sortOrder } = plan.request;
   if (sortTarget === SortTarget.VALUE) yield* readValues(state, plan, selected);
   const ascending = comparators.get(sortTarget);
@@ -177,10 +231,11 @@ function* sort(state: StoreState, plan: Plan, selected: Selected[]): Generator<[
   selected.sort(sortOrder === SortOrder.DESCEND ? (left, right) => ascending(right, left) : ascending);
 }
 
-function* readValues(state: StoreState, plan: Plan, selected: readonly Selected[]): Generator<[], void> {
+function* readValues(state: StoreState, plan: Plan, selected: readonly Selected[]): Generator<undefined, void> {
   for (const [at, revision] of selected.entries()) {
     if (at > 0 && at % readSlice === 0) yield* giveTurn(state, plan);
-    revision.kv = readKeyValue(state, revision);
+    revision.stored = readStoredOnce(state, revision);
+    revision.value = decodeKeyValue(revision.stored).value;
   }
 }
 
@@ -191,5 +246,5 @@ const comparators: ReadonlyMap<SortTarget, Comparator> = new Map<SortTarget, Com
   [SortTarget.VERSION, (left, right) => left.version - right.version],
   [SortTarget.CREATE, (left, right) => left.createRevision - right.createRevision],
   [SortTarget.MOD, (left, right) => left.main - right.main],
-  [SortTarget.VALUE, (left, right) => compareBytes(left.kv?.value ?? emptyBytes, right.kv?.value ?? emptyBytes)],
+  [SortTarget.VALUE, (left, right) => compareBytes(left.value, right.value)],
 ]);

@@ -5,11 +5,14 @@ import { notedCompactRevision } from "./compaction-marks.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { decodeKeyValue } from "./key-value.ts";
 import { MvccError } from "./mvcc-error.ts";
+import type { PairCache } from "./pair-cache.ts";
 import { type Revision, revisionKey } from "./revision.ts";
 
 /** What the parts of the store share: the data and where in history it stands. */
 export interface StoreState {
   readonly backend: Backend;
+  /** Stored pairs that were read lately. */
+  readonly pairs: PairCache;
   /** Replaced as a whole when the content of the backend is. */
   index: KeyIndex;
   /** Revision of the newest transaction; 1 in a fresh store. */
@@ -24,15 +27,35 @@ export interface StoreState {
  * @throws {@link MvccError} `COMPACTED` if it has gone with a replacement of the backend's content
  */
 export function readKeyValue(state: StoreState, revision: Revision): KeyValue {
-  const pair = findKeyValue(state, revision);
-  if (pair === undefined) throw new MvccError("COMPACTED");
-  return pair;
+  return decodeKeyValue(readStored(state, revision));
+}
+
+/** As {@link readKeyValue}, but the pair's bytes as they are stored. */
+export function readStored(state: StoreState, revision: Revision): Uint8Array {
+  const bytes = findStored(state, revision);
+  if (bytes === undefined) throw new MvccError("COMPACTED");
+  return bytes;
+}
+
+/** As {@link readStored}, for reads of so much that keeping it would only drive out what is read often. */
+export function readStoredOnce(state: StoreState, revision: Revision): Uint8Array {
+  const bytes = state.pairs.get(revision) ?? fetchStored(state, revision);
+  if (bytes === undefined) throw new MvccError("COMPACTED");
+  return bytes;
+}
+
+function findStored(state: StoreState, revision: Revision): Uint8Array | undefined {
+  const kept = state.pairs.get(revision);
+  if (kept !== undefined) return kept;
+  const bytes = fetchStored(state, revision);
+  if (bytes !== undefined) state.pairs.set(revision, bytes);
+  return bytes;
 }
 
 /** The backend holds what the index names, unless its content was replaced and the index is not yet reloaded. */
-function findKeyValue({ backend }: StoreState, { main, sub }: Revision): KeyValue | undefined {
+function fetchStored({ backend }: StoreState, { main, sub }: Revision): Uint8Array | undefined {
   const bytes = backend.get("key", revisionKey(main, sub));
-  if (bytes !== undefined) return decodeKeyValue(bytes);
+  if (bytes !== undefined) return bytes;
   const compactRevision = notedCompactRevision(backend);
   invariant(main < compactRevision, "what the index names is stored or compacted", main, sub, compactRevision);
   return undefined;
@@ -42,7 +65,8 @@ function findKeyValue({ backend }: StoreState, { main, sub }: Revision): KeyValu
 export function valueAt(state: StoreState, key: string, main: number): KeyValue | undefined {
   if (main < state.compactRevision) return undefined;
   const revision = state.index.get(key)?.liveAt(main);
-  return revision === undefined ? undefined : findKeyValue(state, revision);
+  const bytes = revision && findStored(state, revision);
+  return bytes && decodeKeyValue(bytes);
 }
 
 /**

@@ -1,5 +1,10 @@
-import { binaryString, utf8, utf8Text } from "@conclave/base";
-import type { RangeRequest, RangeResponse } from "@conclave/protocol/etcdserverpb";
+import { binaryString, concatBytes, hex, utf8, utf8Text } from "@conclave/base";
+import {
+  type RangeRequest,
+  RangeRequest_SortOrder,
+  RangeRequest_SortTarget,
+  RangeResponse,
+} from "@conclave/protocol/etcdserverpb";
 import type { KeyValue } from "@conclave/protocol/mvccpb";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createMemoryBackend, type MemoryBackend } from "./memory-backend.ts";
@@ -112,6 +117,24 @@ describe("rangeSlices()", () => {
 
   it("keeps slices short", () => {
     for (const slice of store.rangeSlices(all())) expect(slice.length).toBeLessThanOrEqual(1_024);
+  });
+
+  it("ends a slice after about a megabyte", () => {
+    for (let n = 0; n < 5; n++) store.put(put(`large ${n}`, "v".repeat(600_000)));
+    const lengths = [...store.rangeSlices(range("large", "largf"))].map(({ length }) => length);
+    expect(lengths.filter((length) => length > 0)).toEqual([2, 2, 1]);
+  });
+
+  it.each([
+    ["as they are", {}],
+    ["without values", { keysOnly: true }],
+    ["sorted by value", { sortTarget: RangeRequest_SortTarget.VALUE, sortOrder: RangeRequest_SortOrder.DESCEND }],
+    ["cut and filtered", { limit: 1_500n, minModRevision: 1_000n }],
+  ])("gives the same encoded: pairs %s", (_, options) => {
+    const kvs = drainKvs(store.rangeSlices(all(options)));
+    expect(kvs.length).toBeGreaterThan(1_024);
+    const encoded = concatBytes([...store.encodedRangeSlices(all(options))]);
+    expect(hex(encoded)).toBe(hex(RangeResponse.encode(RangeResponse.fromPartial({ kvs })).finish()));
   });
 
   it("gives turns even where nothing is found", () => {
@@ -497,6 +520,17 @@ describe("reload()", () => {
     steps.next();
     expect(() => drain(reading)).toThrow(expectCode("COMPACTED"));
     while (steps.next().done !== true);
+  });
+
+  it("forgets the pairs that it has kept: what was damaged may have been replaced by what is right", async () => {
+    const stored = () => Buffer.from(store.range(range("key 0000")).kvs[0]?.value ?? []).toString();
+    expect(stored()).toBe("old");
+    aheadBackend = createMemoryBackend();
+    ahead = createMvccStore({ backend: aheadBackend, leases: new LeaseLedger(7n) });
+    ahead.put(put("key 0000", "right"));
+    const steps = await replaceContent();
+    while (steps.next().done !== true);
+    expect(stored()).toBe("right");
   });
 
   it("forgets a compaction under way and takes up the one that it finds", async () => {

@@ -25,7 +25,8 @@ import { CompactionHashes, hashKvSlices, type KvHash } from "./hash-kv.ts";
 import { type HistoryQuery, type HistorySlice, readHistory } from "./history.ts";
 import { KeyIndex } from "./key-index.ts";
 import { keyRange } from "./key-range.ts";
-import { type RangeTotals, rangeOne, rangeSlices } from "./range.ts";
+import { PairCache } from "./pair-cache.ts";
+import { decodedSlices, encodedSlices, type RangeTotals, rangeOne, rangeSlices } from "./range.ts";
 import { attachKeys, restoreIndex } from "./restore.ts";
 import type { PreviousValues, StoreEvent } from "./store-event.ts";
 import { revisionHeader, type StoreState, valueAt } from "./store-state.ts";
@@ -38,6 +39,22 @@ export interface MvccStoreOptions {
   readonly backend: Backend;
   /** The lessor, with its leases loaded: keys found in the backend are attached to theirs at once. */
   readonly leases: LeaseAttachments;
+}
+
+/** What a store has done since it was opened; for metrics, read when asked. */
+export interface MvccStats {
+  /** Ranges read, in transactions too. */
+  readonly ranges: number;
+  /** Keys put, in transactions too. */
+  readonly puts: number;
+  /** Deletions of a key or a range, in transactions too. */
+  readonly deletes: number;
+  /** Transactions of more than one operation. */
+  readonly txns: number;
+  /** Bytes of keys and values that were put. */
+  readonly putBytes: number;
+  /** Entries that compactions deleted. */
+  readonly compacted: number;
 }
 
 /** Called after each transaction that changed something, with its revision and its changes in order. */
@@ -54,6 +71,8 @@ export interface MvccStore {
   readonly compactRevision: number;
   /** Keys in the index, deleted but not yet compacted ones included. */
   readonly keyCount: number;
+  /** What has been done. */
+  readonly stats: MvccStats;
 
   /**
    * Reads keys at a revision.
@@ -68,6 +87,8 @@ export interface MvccStore {
    * @throws {@link MvccError} `COMPACTED` or `FUTURE_REVISION`, from the first slice on
    */
   rangeSlices(request: RangeRequest): Generator<readonly KeyValue[], RangeTotals>;
+  /** The same to be sent: slices are the fields `kvs` of an encoded RangeResponse. */
+  encodedRangeSlices(request: RangeRequest): Generator<Uint8Array, RangeTotals>;
   /** @throws {@link MvccError} `LEASE_NOT_FOUND`; `KEY_NOT_FOUND` with ignore_value or ignore_lease */
   put(request: PutRequest): PutResponse;
   /** Deletes the live keys of a range, in one revision if there are any. */
@@ -107,6 +128,8 @@ export interface MvccStore {
    * @throws {@link MvccError} `COMPACTED` or `FUTURE_REVISION`, from the first slice on
    */
   hashKv(revision: number): Generator<undefined, KvHash>;
+  /** What the last ten compactions of this life left, the oldest first: the checksum of what stood before each. */
+  compactionHashes(): readonly KvHash[];
 
   /**
    * Takes over the content of a backend that was replaced as a whole, in slices of about a millisecond, and attaches
@@ -148,9 +171,11 @@ class Store implements MvccStore {
   readonly #previous: PreviousValues = this;
   readonly #txnParts: WriteTxnParts;
   #listener: CommitListener | undefined;
+  readonly stats = { ranges: 0, puts: 0, deletes: 0, txns: 0, putBytes: 0, compacted: 0 };
 
   constructor({ backend, leases }: MvccStoreOptions) {
-    this.#state = { backend, index: new KeyIndex(), currentRevision: 1, compactRevision: -1 };
+    const pairs = new PairCache();
+    this.#state = { backend, pairs, index: new KeyIndex(), currentRevision: 1, compactRevision: -1 };
     this.#leases = leases;
     this.#compaction = new Compaction(this.#state, this.#hashes);
     this.#txnParts = { state: this.#state, leases, slab: new ByteSlab(), previous: this.#previous };
@@ -174,7 +199,13 @@ class Store implements MvccStore {
   }
 
   rangeSlices(request: RangeRequest): Generator<readonly KeyValue[], RangeTotals> {
-    return rangeSlices(this.#state, request, this.#state.currentRevision);
+    this.stats.ranges++;
+    return rangeSlices(this.#state, request, { current: this.#state.currentRevision, form: decodedSlices });
+  }
+
+  encodedRangeSlices(request: RangeRequest): Generator<Uint8Array, RangeTotals> {
+    this.stats.ranges++;
+    return rangeSlices(this.#state, request, { current: this.#state.currentRevision, form: encodedSlices });
   }
 
   put(request: PutRequest): PutResponse {
@@ -191,6 +222,7 @@ class Store implements MvccStore {
   txn(request: TxnRequest): TxnResponse {
     const chosen = chooseBranches(this.#state, request);
     checkChosen(this.#state, this.#leases, chosen);
+    if (chosen.operations.length > 1) this.stats.txns++;
     return this.#write((txn) => {
       const responses = this.#execute(txn, chosen);
       return { header: revisionHeader(txn.revision), succeeded: chosen.succeeded, responses };
@@ -207,7 +239,9 @@ class Store implements MvccStore {
   }
 
   compactStep(limit: number = compactionBatch): boolean {
-    return this.#compaction.step(limit);
+    const goesOn = this.#compaction.step(limit);
+    this.stats.compacted = this.#compaction.deleted;
+    return goesOn;
   }
 
   hash(): Generator<undefined, number> {
@@ -216,6 +250,10 @@ class Store implements MvccStore {
 
   hashKv(revision: number): Generator<undefined, KvHash> {
     return hashKvSlices(this.#state, this.#hashes, revision);
+  }
+
+  compactionHashes(): readonly KvHash[] {
+    return this.#hashes.all();
   }
 
   onCommit(listener: CommitListener): void {
@@ -235,6 +273,7 @@ class Store implements MvccStore {
     this.#compaction.restore();
     const { index, newestRevision } = yield* restoreIndex(this.#state.backend);
     yield* attachKeys(index, this.#leases);
+    this.#state.pairs.clear();
     this.#state.index = index;
     this.#state.currentRevision = Math.max(1, newestRevision, this.#state.compactRevision);
     this.#compaction.resume();
@@ -252,10 +291,11 @@ class Store implements MvccStore {
   }
 
   #range(request: RangeRequest, current: number): RangeResponse {
+    this.stats.ranges++;
     const { kvs, totals } =
       request.rangeEnd.length === 0
         ? rangeOne(this.#state, request, current)
-        : drain(rangeSlices(this.#state, request, current));
+        : drain(rangeSlices(this.#state, request, { current, form: decodedSlices }));
     return { header: revisionHeader(current), kvs, more: totals.more, count: totals.count };
   }
 
@@ -269,6 +309,8 @@ class Store implements MvccStore {
     const value = ignoreValue ? (previous?.value ?? request.value) : request.value;
     const lease = ignoreLease ? (previous?.lease ?? request.lease) : request.lease;
     txn.put(request.key, value, lease);
+    this.stats.puts++;
+    this.stats.putBytes += request.key.length + value.length;
     return { header: revisionHeader(txn.revision), prevKv: wantsPrevious ? previous : undefined };
   }
 
@@ -276,6 +318,7 @@ class Store implements MvccStore {
     const keys = txn.liveKeys(keyRange(request.key, request.rangeEnd));
     const prevKvs = request.prevKv ? keys.flatMap((key) => valueAt(this.#state, key, txn.revision) ?? []) : [];
     for (const key of keys) txn.delete(key);
+    this.stats.deletes++;
     return { header: revisionHeader(txn.revision), deleted: keys.length, prevKvs };
   }
 

@@ -36,14 +36,26 @@ function encodeEvents(events: readonly WatchEvent[]): Uint8Array {
   return bytes;
 }
 
+/** The fields of the lowest ids, which are the usual ones. */
+const fieldsOfIds: Uint8Array[] = [];
+const keptIds = 4096;
+
 /** The field of an id from 0 to 2^31 - 1, as the hub gives them out; zero is left out. */
-function encodeSmallId(watchId: number): number[] {
-  if (watchId === 0) return [];
+function encodeSmallId(watchId: number): Uint8Array {
+  if (watchId === 0) return emptyBytes;
   const bytes = [watchIdTag];
   let rest = watchId;
   for (; rest >= 0x80; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
   bytes.push(rest);
-  return bytes;
+  return Uint8Array.from(bytes);
+}
+
+function idField(watchId: number): Uint8Array {
+  const known = fieldsOfIds[watchId];
+  if (known !== undefined) return known;
+  const field = encodeSmallId(watchId);
+  if (watchId < keptIds) fieldsOfIds[watchId] = field;
+  return field;
 }
 
 /** Whether a response carries nothing but header, id and events. */
@@ -51,18 +63,14 @@ function isPlain({ created, canceled, compactRevision, cancelReason, fragment }:
   return !created && !canceled && !fragment && compactRevision === 0 && cancelReason === "";
 }
 
-/** The same bytes as `WatchResponse.encode(response).finish()`, sharing the work among the watchers of a range. */
-export function encodeWatchResponse(response: WatchHubResponse): Uint8Array {
+/**
+ * Parts that make up the same bytes as `WatchResponse.encode(response).finish()`, in order. Watchers of one range share
+ * most of them, so they must not be changed.
+ */
+export function encodeWatchResponse(response: WatchHubResponse): readonly Uint8Array[] {
   const { header, watchId } = response;
   const events = encodeEvents(response.events);
-  if (header === undefined || watchId < 0n || watchId > 0x7fff_ffffn || !isPlain(response)) {
-    return concatBytes([WatchResponse.encode({ ...response, events: [] }).finish(), events]);
-  }
-  const headerBytes = encodeHeader(header);
-  const id = encodeSmallId(Number(watchId));
-  const bytes = new Uint8Array(headerBytes.length + id.length + events.length);
-  bytes.set(headerBytes);
-  bytes.set(id, headerBytes.length);
-  bytes.set(events, headerBytes.length + id.length);
-  return bytes;
+  if (header === undefined || watchId < 0n || watchId > 0x7fff_ffffn || !isPlain(response))
+    return [WatchResponse.encode({ ...response, events: [] }).finish(), events];
+  return [encodeHeader(header), idField(Number(watchId)), events];
 }

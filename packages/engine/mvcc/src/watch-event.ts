@@ -37,11 +37,14 @@ export class WatchEvent implements Event {
   }
 }
 
-/** A response in the making: nothing but events. */
-export function blankResponse(events: WatchEvent[]): WatchHubResponse {
+/** A response that says nothing but that something happened. */
+export function eventsResponse(
+  events: WatchEvent[],
+  { header, watchId }: Pick<WatchHubResponse, "header" | "watchId">,
+): WatchHubResponse {
   return {
-    header: undefined,
-    watchId: 0n,
+    header,
+    watchId,
     created: false,
     canceled: false,
     compactRevision: 0,
@@ -49,6 +52,11 @@ export function blankResponse(events: WatchEvent[]): WatchHubResponse {
     fragment: false,
     events,
   };
+}
+
+/** A response in the making: nothing but events. */
+export function blankResponse(events: WatchEvent[]): WatchHubResponse {
+  return eventsResponse(events, { header: undefined, watchId: 0n });
 }
 
 /** A response of the watch hub; `events` may be shared with other responses and must not be changed. */

@@ -87,6 +87,27 @@ describe("delivery", () => {
       expect(revisions).toEqual(Array.from({ length: 5_014 - start }, (_, offset) => start + offset));
     }
   });
+
+  test("whoever is up to date is served at once while hundreds catch up, a bounded step after the other", () => {
+    const lab = watchLab();
+    for (let index = 0; index < 5_000; index++) lab.put("a");
+    const synced = lab.open();
+    synced.create({ key: "a" });
+    synced.take();
+    const behind = lab.open();
+    for (let index = 0; index < 600; index++) behind.create({ key: "a", start: 2 });
+    let steps = 0;
+    for (let isBehind = true; isBehind; steps++) {
+      lab.put("a");
+      expect(synced.takeEvents()).toEqual([`a=@${lab.store.currentRevision}`]);
+      const before = behind.responses.length;
+      isBehind = lab.hub.syncStep();
+      expect(behind.responses.length - before).toBeLessThanOrEqual(512);
+    }
+    expect(steps).toBeGreaterThan(10);
+    const events = behind.responses.reduce((sum, response) => sum + response.events.length, 0);
+    expect(events).toBe(600 * (lab.store.currentRevision - 1));
+  });
 });
 
 describe("work", () => {

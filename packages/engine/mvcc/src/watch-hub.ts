@@ -87,6 +87,8 @@ export interface WatchHub {
   resync(): void;
   /** How many there are now. */
   readonly stats: WatchHubStats;
+  /** Events given to watchers since the hub was made. */
+  readonly deliveredEvents: number;
 }
 
 /** Most revisions, and most events, that one step reads from history; etcd's number. */
@@ -124,6 +126,7 @@ class Hub implements WatchHub, WatchStreamHost {
   readonly #queue = new Set<Watcher>();
   /** Up to here synced watchers have been given everything. */
   #publishedRevision: number;
+  deliveredEvents = 0;
 
   constructor(options: WatchHubOptions) {
     this.#options = options;
@@ -209,6 +212,7 @@ class Hub implements WatchHub, WatchStreamHost {
       this.#move(watcher, "waiting");
     } else {
       watcher.nextRevision = revision + 1;
+      this.deliveredEvents += events.length;
       watcher.stream.deliver(watcher, events, header);
     }
   }
@@ -261,6 +265,7 @@ class Hub implements WatchHub, WatchStreamHost {
     watcher.nextRevision = nextRevision;
     if (nextRevision > this.revision) this.#move(watcher, "synced");
     else this.#moveToTail(watcher);
+    this.deliveredEvents += events.length;
     if (events.length > 0) watcher.stream.deliver(watcher, events, header);
   }
 

@@ -2,7 +2,7 @@ import type { ResponseHeader, WatchCreateRequest } from "@conclave/protocol/etcd
 import { WatchCreateRequest_FilterType as FilterType } from "@conclave/protocol/etcdserverpb";
 import { type KeyRange, keyRange } from "./key-range.ts";
 import { saturate } from "./saturate.ts";
-import { blankResponse, type WatchEvent, type WatchHubResponse } from "./watch-event.ts";
+import { blankResponse, eventsResponse, type WatchEvent, type WatchHubResponse } from "./watch-event.ts";
 import { splitResponse } from "./watch-fragments.ts";
 import { eventForm, type Watcher, type WatcherStream } from "./watcher.ts";
 
@@ -24,8 +24,14 @@ export interface WatchStream {
    * `created` and `canceled`, watch id -1 and the reason.
    */
   create(request: WatchCreateRequest): void;
-  /** Cancels a watcher and answers so; an id that is not there gets no answer. */
-  cancel(watchId: bigint): void;
+  /**
+   * Cancels a watcher and answers so; an id that is not there gets no answer.
+   *
+   * @param reason - why, if it is not the client's wish; default: none is given
+   */
+  cancel(watchId: bigint, reason?: string): void;
+  /** Answers to a create request that somebody else than the hub refuses, in the hub's own form. */
+  refuse(reason: string): void;
   /**
    * Answers, with watch id -1, that every event up to the header's revision has been sent. There is no answer unless
    * that is so: all watchers must have caught up and started, and there must be one.
@@ -108,17 +114,21 @@ export class SinkStream implements WatchStream, WatcherStream {
 
   create(request: WatchCreateRequest): void {
     const range = watchedRange(request);
-    if (request.startRevision < 0n) this.#refuse(compacted);
-    else if (isEmpty(range)) this.#refuse(emptyRange);
-    else if (request.watchId !== 0n && this.#isTaken(request.watchId)) this.#refuse(duplicateId);
+    if (request.startRevision < 0n) this.refuse(compacted);
+    else if (isEmpty(range)) this.refuse(emptyRange);
+    else if (request.watchId !== 0n && this.#isTaken(request.watchId)) this.refuse(duplicateId);
     else this.#start(request, range);
   }
 
-  cancel(watchId: bigint): void {
+  cancel(watchId: bigint, reason: string = ""): void {
     const watcher = this.#watchers.get(watchId);
     if (watcher !== undefined) this.#end(watcher);
     else if (!this.#endedIds.delete(watchId)) return;
-    this.#answer({ watchId, canceled: true });
+    this.#answer({ watchId, canceled: true, cancelReason: reason });
+  }
+
+  refuse(cancelReason: string): void {
+    this.#answer({ watchId: noWatchId, created: true, canceled: true, cancelReason });
   }
 
   requestProgress(): void {
@@ -149,7 +159,7 @@ export class SinkStream implements WatchStream, WatcherStream {
 
   deliver(watcher: Watcher, events: WatchEvent[], header: ResponseHeader): void {
     watcher.quiet = false;
-    const response = { ...blankResponse(events), header, watchId: watcher.id };
+    const response = eventsResponse(events, { header, watchId: watcher.id });
     if (!watcher.fragments) this.#send(response);
     else for (const piece of splitResponse(response, this.#host.fragmentBytes)) this.#send(piece);
   }
@@ -202,10 +212,6 @@ export class SinkStream implements WatchStream, WatcherStream {
   /** Whether a watcher has started and has been given everything up to the current revision. */
   #isServed(watcher: Watcher): boolean {
     return watcher.state === "synced" && watcher.startRevision <= this.#host.revision;
-  }
-
-  #refuse(cancelReason: string): void {
-    this.#answer({ watchId: noWatchId, created: true, canceled: true, cancelReason });
   }
 
   #answer(answer: Partial<WatchHubResponse>): void {

@@ -1,7 +1,9 @@
 /** @module HTTP/1.1 to other members: requests with a time limit, all of which end when the client is closed. */
 import { Agent, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
+import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import type { Scheduler } from "@conclave/base";
 import { plainBytes } from "./chunk-queue.ts";
+import type { PeerTlsClient } from "./options.ts";
 import { PeerError } from "./peer-error.ts";
 import { parsePeerUrl } from "./peer-url.ts";
 
@@ -40,12 +42,16 @@ export interface HttpReply {
 /** Reaches other members. */
 export class HttpClient {
   readonly #scheduler: Scheduler;
+  readonly #tls: PeerTlsClient | undefined;
   readonly #agent = new Agent({ keepAlive: true });
+  /** Without sessions: whoever answers is verified anew. */
+  readonly #secureAgent = new SecureAgent({ keepAlive: true, maxCachedSessions: 0 });
   readonly #requests = new Set<ClientRequest>();
   #closed = false;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, tls?: PeerTlsClient) {
     this.#scheduler = scheduler;
+    this.#tls = tls;
   }
 
   /**
@@ -86,13 +92,11 @@ export class HttpClient {
    */
   open(call: HttpCall, options: { readonly reuse: boolean }): ClientRequest {
     const { url, method, path, headers } = call;
-    const opened = request({
-      ...parsePeerUrl(url),
-      method,
-      path,
-      headers: { ...headers },
-      agent: options.reuse ? this.#agent : false,
-    });
+    const { address, secure } = parsePeerUrl(url);
+    const common = { ...address, method, path, headers: { ...headers } };
+    const opened = secure
+      ? secureRequest({ ...this.#tls?.connectionOptions(), ...common, agent: options.reuse && this.#secureAgent })
+      : request({ ...common, agent: options.reuse && this.#agent });
     this.#requests.add(opened);
     opened.on("close", () => this.#requests.delete(opened));
     if (this.#closed) opened.destroy(new Error("the way to other members is closed"));
@@ -105,6 +109,7 @@ export class HttpClient {
     const ended = [...this.#requests].map((opened) => new Promise((resolve) => opened.on("close", resolve)));
     for (const opened of this.#requests) opened.destroy(new Error("the way to other members is closed"));
     this.#agent.destroy();
+    this.#secureAgent.destroy();
     await Promise.all(ended);
   }
 }

@@ -27,9 +27,9 @@ export interface HttpPeerNetwork extends PeerNetwork {
  * ```
  */
 export function createPeerNetwork(options: PeerNetworkOptions): HttpPeerNetwork {
-  const { listenUrls, clock, scheduler, random, serverVersion, log } = options;
+  const { listenUrls, clock, scheduler, random, serverVersion, log, tls, reusePort = false } = options;
   const limits = { ...defaultPeerLimits, ...options.limits };
-  const http = new HttpClient(scheduler);
+  const http = new HttpClient(scheduler, tls?.client);
   const calls = new Calls({ http, monotonicMs: () => clock.monotonicMs(), replyBytesMax: limits.callBytesMax });
   let listeners: readonly Listener[] = [];
   const closeListeners = async () => void (await Promise.all(listeners.map((listener) => listener.close())));
@@ -58,7 +58,8 @@ export function createPeerNetwork(options: PeerNetworkOptions): HttpPeerNetwork 
       const onRequest: RequestListener = (request, response) =>
         void admitted.then(() => handler.handle(request, response));
       try {
-        for (const url of listenUrls) listeners = [...listeners, await Listener.open(url, { onRequest, limits })];
+        const open = (url: string) => Listener.open(url, { onRequest, limits, tls: tls?.server, faults, reusePort });
+        for (const url of listenUrls) listeners = [...listeners, await open(url)];
       } catch (error) {
         await transport.close();
         throw error;

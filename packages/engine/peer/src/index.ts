@@ -5,6 +5,10 @@ export {
   type PeerLog,
   type PeerLogFields,
   type PeerNetworkOptions,
+  type PeerTls,
+  type PeerTlsAcceptor,
+  type PeerTlsClient,
+  type PeerTlsServer,
 } from "./options.ts";
 export { PeerError, type PeerErrorCode } from "./peer-error.ts";
 export type {
@@ -15,6 +19,7 @@ export type {
   PeerMember,
   PeerNetwork,
   PeerReceiver,
+  PeerStats,
   PeerTransport,
   PeerVersion,
 } from "./peer-network.ts";

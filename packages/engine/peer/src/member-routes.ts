@@ -46,7 +46,8 @@ export class MemberRoutes {
 
   #onDowngrade({ request }: Exchange): Answer {
     if (request.method !== "GET") return wrongMethod("GET");
-    return { status: 200, headers: { "Content-Type": "text/plain", ...this.#clusterHeader() }, body: "false" };
+    const body = String(this.#home.receiver.downgrading());
+    return { status: 200, headers: { "Content-Type": "text/plain", ...this.#clusterHeader() }, body };
   }
 
   async #onPromote({ request, path }: Exchange): Promise<Answer> {

@@ -48,6 +48,20 @@ describe("messages between members", () => {
     expect(received.filter(({ type }) => type !== "MsgApp")).toEqual(plain(others));
   });
 
+  it("are counted, and so are round trips", async () => {
+    await using one = await testMember({ id: 1n, limits: { probeMs: 1 } });
+    await using two = await testMember({ id: 2n });
+    await connect(one, two);
+    one.transport.send([append({ entries: [entry(1, "x".repeat(10_000))] })]);
+    await two.until(() => two.messages.length === 1);
+    expect(one.transport.stats(2n)?.sentBytes).toBeGreaterThan(10_000);
+    expect(two.transport.stats(1n)?.receivedBytes).toBeGreaterThan(10_000);
+    await expect.poll(() => one.transport.stats(2n)?.roundTrips.count).toBeGreaterThan(0);
+    await two.transport.close();
+    await expect.poll(() => one.transport.stats(2n)?.sendFailures).toBeGreaterThan(0);
+    expect(one.transport.stats(3n)).toBeUndefined();
+  });
+
   it("arrive whole when they are larger than what a socket takes at once", async () => {
     await using one = await testMember({ id: 1n });
     await using two = await testMember({ id: 2n });

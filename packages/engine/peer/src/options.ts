@@ -1,3 +1,5 @@
+import type { Socket } from "node:net";
+import type { ConnectionOptions } from "node:tls";
 import type { Clock, Random, Scheduler } from "@conclave/base";
 
 /** Details of a log line, by name. */
@@ -23,8 +25,10 @@ export interface PeerLimits {
   readonly redialMs: number;
   /** How often a stream says that it is there. Default 5000/3. */
   readonly keepAliveMs: number;
-  /** After how long a stream on which nothing comes, or nothing goes, is given up. Default 5000. */
+  /** After how long a stream on which nothing comes is given up. Default 5000. */
   readonly streamIdleMs: number;
+  /** After how long a stream of which nobody takes anything is given up. Default 5000. */
+  readonly streamBlockedMs: number;
   /** How often a peer is probed. Default 4000. */
   readonly probeMs: number;
   /** How long the answer to a message or a snapshot may take once all was sent. Default 5000. */
@@ -61,6 +65,7 @@ export const defaultPeerLimits: PeerLimits = {
   redialMs: 100,
   keepAliveMs: 5000 / 3,
   streamIdleMs: 5000,
+  streamBlockedMs: 5000,
   probeMs: 4000,
   replyTimeoutMs: 5000,
   bodyIdleMs: 30_000,
@@ -77,9 +82,42 @@ export const defaultPeerLimits: PeerLimits = {
   connectionsMax: 1024,
 };
 
+/** What encrypted connections between members need. */
+export interface PeerTls {
+  /** Encrypts what comes to `https` and `unixs` URLs; without it such URLs are refused. */
+  readonly server?: PeerTlsServer | undefined;
+  /** Encrypts what is dialled. */
+  readonly client: PeerTlsClient;
+}
+
+/** The side of TLS that is connected to. */
+export interface PeerTlsServer {
+  /**
+   * Makes an acceptor, which shakes hands on new connections.
+   *
+   * @param onSecured - takes each connection whose client is verified; those of others are ended
+   */
+  acceptor(onSecured: (connection: { readonly socket: Socket }) => void): PeerTlsAcceptor;
+}
+
+/** Shakes hands. */
+export interface PeerTlsAcceptor {
+  /** Shakes hands on a connection of which nothing has been read; ends it if that fails. */
+  secure(socket: Socket): void;
+}
+
+/** The side of TLS that connects. */
+export interface PeerTlsClient {
+  /** What Node is to be told for the next connection. */
+  connectionOptions(): ConnectionOptions;
+}
+
 /** What the way between members is made of. */
 export interface PeerNetworkOptions {
-  /** Where to listen for other members: `http://host:port` (port 0 lets the system choose) or `unix://path`. */
+  /**
+   * Where to listen for other members: `http://host:port` (port 0 lets the system choose) or `unix://path`; `https` and
+   * `unixs` for encrypted connections.
+   */
   readonly listenUrls: readonly string[];
   /** Time. */
   readonly clock: Clock;
@@ -91,6 +129,10 @@ export interface PeerNetworkOptions {
   readonly serverVersion: string;
   /** Where to log. */
   readonly log: PeerLog;
+  /** How connections are encrypted. Default: those to `https` URLs as Node does it; there is nothing to listen with. */
+  readonly tls?: PeerTls | undefined;
   /** Bounds that differ from {@link defaultPeerLimits}. */
   readonly limits?: Partial<PeerLimits>;
+  /** Share the ports with other processes that ask for it too, where Node can (from 22.12). Default false. */
+  readonly reusePort?: boolean;
 }

@@ -4,6 +4,7 @@ import type { Message } from "@conclave/raft";
 import { FrameWriter } from "./frame-writer.ts";
 import { messageBytesMax } from "./message-codec.ts";
 import type { PeerLimits } from "./options.ts";
+import type { PeerCounters } from "./peer-counters.ts";
 import type { StreamEncoder } from "./stream-codec.ts";
 
 /** About how many bytes go into one write; the rest waits until the socket wants more. One that does not is found out. */
@@ -21,6 +22,8 @@ export interface OutgoingStreamOptions {
   readonly limits: PeerLimits;
   /** Time. */
   readonly clock: Clock;
+  /** Counts what leaves. */
+  readonly counters: PeerCounters;
   /** Called once for every time that the queue has become full. */
   readonly onFull: () => void;
 }
@@ -67,7 +70,7 @@ export class OutgoingStream {
   keepAlive(): void {
     const { clock, limits, encoder } = this.#options;
     if (this.#blockedSinceMs !== undefined) {
-      if (clock.monotonicMs() - this.#blockedSinceMs > limits.streamIdleMs) this.destroy();
+      if (clock.monotonicMs() - this.#blockedSinceMs > limits.streamBlockedMs) this.destroy();
       return;
     }
     const writer = new FrameWriter();
@@ -102,6 +105,7 @@ export class OutgoingStream {
   }
 
   #write(bytes: Uint8Array): void {
+    this.#options.counters.sentBytes += bytes.length;
     if (!this.#options.response.write(bytes)) this.#blockedSinceMs = this.#options.clock.monotonicMs();
   }
 }

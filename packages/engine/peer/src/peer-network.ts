@@ -3,6 +3,7 @@
  * which may lose them, and calls that are answered. The real adapter speaks etcd's peer protocol; the simulated one in
  * the testkit loses, delays and reorders.
  */
+import type { Histogram } from "@conclave/base";
 import type { HashKVResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse } from "@conclave/protocol/etcdserverpb";
 import type { Message } from "@conclave/raft";
 
@@ -26,6 +27,18 @@ export interface OutgoingDatabase {
   release(): Promise<void>;
 }
 
+/** What went over the streams to and from a peer since it became known; for metrics, read when asked. */
+export interface PeerStats {
+  /** Bytes sent. */
+  readonly sentBytes: number;
+  /** Bytes received. */
+  readonly receivedBytes: number;
+  /** How often messages were lost on the way out. */
+  readonly sendFailures: number;
+  /** How long answers to probes took, in seconds. */
+  readonly roundTrips: Histogram;
+}
+
 /** Carries raft's messages. Nothing here blocks or throws: what cannot be sent is dropped and reported. */
 export interface PeerTransport {
   /**
@@ -45,6 +58,8 @@ export interface PeerTransport {
   readonly peers: ReadonlySet<bigint>;
   /** Since when (monotonic, in ms) a member has been connected; undefined while it is not. */
   activeSince(id: bigint): number | undefined;
+  /** What went to and came from a member; undefined if it is no peer, or nobody counts. */
+  stats(id: bigint): PeerStats | undefined;
   /** Closes every connection and the listeners. */
   close(): Promise<void>;
 }
@@ -94,6 +109,8 @@ export interface PeerReceiver {
   members(): readonly PeerMember[];
   /** The versions spoken. */
   version(): PeerVersion;
+  /** Whether the cluster is going back to an earlier version. */
+  downgrading(): boolean;
   /**
    * Gives a learner its vote, as leader; the request is not passed on.
    *

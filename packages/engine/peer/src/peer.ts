@@ -5,6 +5,7 @@ import type { Home } from "./home.ts";
 import { formatId } from "./member-id.ts";
 import { messageStreamEncoder } from "./message-stream.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
+import { PeerCounters } from "./peer-counters.ts";
 import { PeerUrls } from "./peer-urls.ts";
 import { PostQueue } from "./post-queue.ts";
 import { Prober } from "./prober.ts";
@@ -29,6 +30,8 @@ export interface PeerOptions {
 export class Peer {
   /** Where it is reached. */
   readonly urls: PeerUrls;
+  /** What goes to and comes from it. */
+  readonly counters: PeerCounters = new PeerCounters();
   readonly #options: PeerOptions;
   readonly #readers: readonly StreamReader[];
   readonly #prober: Prober;
@@ -43,8 +46,8 @@ export class Peer {
     const { home, id, onMessage } = options;
     this.#options = options;
     this.urls = new PeerUrls(options.urls);
-    const { urls } = this;
-    this.#prober = new Prober({ home, peer: id, urls });
+    const { urls, counters } = this;
+    this.#prober = new Prober({ home, peer: id, urls, counters });
     this.#posts = new PostQueue({ home, urls, onFailure: () => this.#onUnreachable() });
     this.#readers = kinds.map(
       (kind) =>
@@ -53,6 +56,7 @@ export class Peer {
           peer: id,
           urls,
           kind,
+          counters,
           onMessage,
           onUp: () => this.#onUp(kind),
           onSteady: () => this.#onSteady(),
@@ -92,12 +96,13 @@ export class Peer {
   /** Takes the body of a stream that the member has dialled; the one before is given up. */
   attach(kind: StreamKind, response: ServerResponse): void {
     const { home, id } = this.#options;
+    const { counters } = this;
     const onFull = () => {
       home.faults.warn({ message: "dropped messages", peer: formatId(id), cause: `the ${kind} stream is full` });
       this.#onUnreachable();
     };
     const encoder = kind === "msgapp" ? new AppendStreamEncoder() : messageStreamEncoder;
-    const stream = new OutgoingStream({ response, encoder, limits: home.limits, clock: home.clock, onFull });
+    const stream = new OutgoingStream({ response, encoder, limits: home.limits, clock: home.clock, counters, onFull });
     home.faults.clear({ message: "refused a member", peer: formatId(id) });
     this.#outgoing.get(kind)?.destroy();
     this.#outgoing.set(kind, stream);
@@ -124,7 +129,9 @@ export class Peer {
   }
 
   #onUnreachable(): void {
-    if (!this.#closed) this.#options.home.receiver.onUnreachable(this.#options.id);
+    if (this.#closed) return;
+    this.counters.sendFailures++;
+    this.#options.home.receiver.onUnreachable(this.#options.id);
   }
 
   #stopAsking(): void {

@@ -1,6 +1,7 @@
 import type { Timer } from "@conclave/base";
 import type { Home } from "./home.ts";
 import { formatId } from "./member-id.ts";
+import type { PeerCounters } from "./peer-counters.ts";
 import type { PeerUrls } from "./peer-urls.ts";
 
 /** Clocks that differ by more confuse people who compare logs, and certificates. */
@@ -14,6 +15,8 @@ export interface ProberOptions {
   readonly peer: bigint;
   /** Where it is reached. */
   readonly urls: PeerUrls;
+  /** Is told how long an answer took. */
+  readonly counters: PeerCounters;
 }
 
 /**
@@ -45,13 +48,15 @@ export class Prober {
   }
 
   async #probe(): Promise<void> {
-    const { home, peer, urls } = this.#options;
+    const { home, peer, urls, counters } = this.#options;
     const { clock, limits, http } = home;
     const askedMs = clock.wallMs();
+    const startMs = clock.monotonicMs();
     try {
       const call = { url: urls.current, method: "GET", path: "/raft/probing" } as const;
       const timeoutMs = limits.dialTimeoutMs + limits.replyTimeoutMs;
       const { body } = await http.exchange({ ...call, timeoutMs, replyBytesMax: limits.callBytesMax });
+      counters.roundTrips.observe((clock.monotonicMs() - startMs) / 1000);
       const told = /"Now":"([^"]+)"/.exec(Buffer.from(body).toString())?.[1] ?? "";
       // Halfway between question and answer, as nobody knows better.
       this.#judge(Date.parse(told) - (askedMs + clock.wallMs()) / 2);

@@ -5,6 +5,7 @@ import { appendStreamDecoder } from "./append-stream.ts";
 import type { Home } from "./home.ts";
 import { formatId } from "./member-id.ts";
 import { messageStreamDecoder } from "./message-stream.ts";
+import type { PeerCounters } from "./peer-counters.ts";
 import { identityHeaders, streamObjection } from "./peer-headers.ts";
 import type { PeerUrls } from "./peer-urls.ts";
 import type { StreamDecoder } from "./stream-codec.ts";
@@ -27,6 +28,8 @@ export interface StreamReaderOptions {
   readonly urls: PeerUrls;
   /** Which of its streams. */
   readonly kind: StreamKind;
+  /** Counts what comes. */
+  readonly counters: PeerCounters;
   /** Takes each message. */
   readonly onMessage: (message: Message) => void;
   /** The stream is there. */
@@ -133,6 +136,7 @@ export class StreamReader {
     // After the end a chunk may still be on its way through the parser of node:http.
     if (this.#closed || request.destroyed) return;
     this.#heardMs = this.#options.home.clock.monotonicMs();
+    this.#options.counters.receivedBytes += chunk.length;
     try {
       decoder.push(chunk);
     } catch (error) {

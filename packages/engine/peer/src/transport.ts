@@ -4,7 +4,7 @@ import type { Message } from "@conclave/raft";
 import type { Home } from "./home.ts";
 import { formatId } from "./member-id.ts";
 import { Peer } from "./peer.ts";
-import type { OutgoingDatabase, PeerTransport } from "./peer-network.ts";
+import type { OutgoingDatabase, PeerStats, PeerTransport } from "./peer-network.ts";
 import { PeerUrls } from "./peer-urls.ts";
 import { PostQueue } from "./post-queue.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
@@ -72,6 +72,10 @@ export class Transport implements PeerTransport {
 
   activeSince(id: bigint): number | undefined {
     return this.#peers.get(id)?.activeSinceMs;
+  }
+
+  stats(id: bigint): PeerStats | undefined {
+    return this.#peers.get(id)?.counters;
   }
 
   close(): Promise<void> {

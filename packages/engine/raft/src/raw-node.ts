@@ -25,7 +25,7 @@ import { forwardProposal, forwardRead, forwardTransfer } from "./follower.ts";
 import { onSnapshotStatus, onUnreachable } from "./leader.ts";
 import { applyConfChange } from "./membership.ts";
 import { maybeAutoLeave, proposeAtLeader } from "./proposal.ts";
-import { Raft } from "./raft.ts";
+import { Raft, type Role } from "./raft.ts";
 import { acceptDeferredReads, acceptRead, startReadRound } from "./read-index.ts";
 import type { Ready, SoftState } from "./ready.ts";
 import { acknowledgeOwn, broadcastAppend, reduceUncommitted } from "./replication.ts";
@@ -39,6 +39,12 @@ import type { ConfChange, ConfChangeV2, ConfState, HardState, Message } from "./
 export interface RawNode {
   /** The state of the member now. */
   readonly status: RaftStatus;
+  /** What the member is in its term. */
+  readonly role: Role;
+  /** The leader of the term, or 0n if it is not known. */
+  readonly lead: bigint;
+  /** The term. */
+  readonly term: number;
   /** The membership in force. */
   readonly confState: ConfState;
   /** As leader: what it knows of each member, by ascending id; else undefined. */
@@ -121,6 +127,18 @@ class Node implements RawNode {
 
   get status(): RaftStatus {
     return statusOf(this.#raft);
+  }
+
+  get role(): Role {
+    return this.#raft.role;
+  }
+
+  get lead(): bigint {
+    return this.#raft.lead;
+  }
+
+  get term(): number {
+    return this.#raft.term;
   }
 
   get confState(): ConfState {

@@ -1,4 +1,4 @@
-import { parseCallHead } from "./call-head.ts";
+import { type CallHead, parseCallHead, type RefusedHead } from "./call-head.ts";
 import { FrameEncoder } from "./message-frame.ts";
 import { MethodCounters, type MethodStats } from "./method-counters.ts";
 import { type Refusal, refusalFields, refusePath } from "./refusal.ts";
@@ -6,7 +6,7 @@ import { type CallSettings, type Route, RpcCall } from "./rpc-call.ts";
 import { serveCall } from "./serve-call.ts";
 import type { ServerCall } from "./server-call.ts";
 import type { ServiceBinding } from "./service.ts";
-import type { RequestHead, StreamReceiver, TransportStream } from "./transport.ts";
+import type { HeaderFields, RequestHead, StreamReceiver, TransportStream } from "./transport.ts";
 
 /** What a dispatcher needs. */
 export interface DispatcherOptions {
@@ -16,6 +16,12 @@ export interface DispatcherOptions {
   readonly maxRequestBytes: number;
   /** Bytes waiting for a slow client above which `write` says that there is no room. */
   readonly highWaterBytes: number;
+  /** Whether to measure how long calls take. */
+  readonly timeCalls?: boolean;
+  /** Longest time that a call with one answer takes as a rule, in milliseconds; default: without bounds. */
+  readonly slowCallMs?: number;
+  /** Is told of one that took longer; default: nobody. */
+  readonly onSlowCall?: (call: ServerCall, tookMs: number) => void;
   /** Is told of what a handler threw that carries no status of its own. */
   readonly onHandlerError: (error: unknown, call: ServerCall) => void;
 }
@@ -34,18 +40,25 @@ export class Dispatcher {
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #serviceNames: ReadonlySet<string>;
   readonly #openCalls = new Set<RpcCall>();
+  #lastHeaders: HeaderFields = {};
+  #lastHead: CallHead | RefusedHead = parseCallHead(this.#lastHeaders);
 
   constructor(options: DispatcherOptions) {
     this.#serviceNames = new Set(options.services.map(({ fullName }) => fullName));
     this.#routes = new Map(
       options.services
         .flatMap(({ methods }) => methods)
-        .map((method) => [`/${method.service}/${method.name}`, { method, counters: new MethodCounters(method) }]),
+        .map((method) => [
+          `/${method.service}/${method.name}`,
+          { method, counters: new MethodCounters(method, options.timeCalls === true) },
+        ]),
     );
     this.#settings = {
       encoder: new FrameEncoder(),
       maxRequestBytes: options.maxRequestBytes,
       highWaterBytes: options.highWaterBytes,
+      slowCallMs: options.slowCallMs ?? Number.POSITIVE_INFINITY,
+      onSlowCall: options.onSlowCall ?? (() => undefined),
       onHandlerError: options.onHandlerError,
       onOver: (call) => this.#openCalls.delete(call),
     };
@@ -63,7 +76,7 @@ export class Dispatcher {
 
   /** Takes a stream from a transport. */
   accept(stream: TransportStream, head: RequestHead): StreamReceiver {
-    const callHead = parseCallHead(head.headers);
+    const callHead = this.#headOf(head.headers);
     if (callHead.kind === "refused") return refuse(stream, callHead.refusal);
     const route = this.#routes.get(callHead.path);
     if (route === undefined)
@@ -76,5 +89,14 @@ export class Dispatcher {
     call.startDeadline();
     if (call.over !== undefined) return ignoring;
     return serveCall(call, route.method, this.#settings.maxRequestBytes);
+  }
+
+  /** A client that sends the same fields again is given the same object by its connection: that is read once. */
+  #headOf(headers: HeaderFields): CallHead | RefusedHead {
+    if (headers !== this.#lastHeaders) {
+      this.#lastHead = parseCallHead(headers);
+      this.#lastHeaders = headers;
+    }
+    return this.#lastHead;
   }
 }

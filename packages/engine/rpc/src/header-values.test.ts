@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { encodeGrpcMessage } from "./grpc-message.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
-import { addMetadata, createMetadata } from "./metadata.ts";
+import { addMetadata, HeaderMetadata } from "./metadata.ts";
 
 describe("parseGrpcTimeout()", () => {
   test.each([
@@ -37,8 +37,8 @@ describe("encodeGrpcMessage()", () => {
   });
 });
 
-describe("createMetadata()", () => {
-  const metadata = createMetadata({
+describe("HeaderMetadata", () => {
+  const metadata = new HeaderMetadata({
     ":path": "/a.B/C",
     "grpc-timeout": "1S",
     te: "trailers",

@@ -93,6 +93,21 @@ describe("a client that is silent", () => {
     socket.destroy();
   });
 
+  test.each([
+    ["an interval of 0", { ...times, keepAliveIntervalMs: 0 }],
+    ["a time to answer of 0", { ...times, keepAliveTimeoutMs: 0 }],
+    ["an interval longer than Node's timers", { ...times, keepAliveIntervalMs: 2 ** 32 }],
+  ])("is not pinged with %s", async (_name, options) => {
+    await using echo = await startEchoServer(options);
+    const socket = connect({ port: Number(new URL(echo.url).port), host: "127.0.0.1" });
+    const received: Buffer[] = [];
+    socket.on("data", (bytes: Buffer) => received.push(bytes));
+    socket.write(preface);
+    await new Promise((resolve) => setTimeout(resolve, 5 * times.keepAliveIntervalMs));
+    expect(framesOf(Buffer.concat(received))).not.toContain("6/0");
+    socket.destroy();
+  });
+
   /** Type and flags of each frame. */
   function framesOf(bytes: Buffer): readonly string[] {
     const frames: string[] = [];

@@ -4,18 +4,26 @@
  */
 
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { Codec } from "@conclave/protocol";
+import { type Codec, encodePutReply, isPutReply } from "@conclave/protocol";
+import type { PutResponse } from "@conclave/protocol/etcdserverpb";
 
 /** Bytes before each message. */
 export const prefixBytes = 5;
 
-function writePrefix(frame: Uint8Array): void {
-  const length = frame.length - prefixBytes;
+/** Writes the prefix of a message that is not compressed, at the start of its frame. */
+function writePrefix(frame: Uint8Array, length: number = frame.length - prefixBytes): void {
   frame[0] = 0;
   frame[1] = length >>> 24;
   frame[2] = length >>> 16;
   frame[3] = length >>> 8;
   frame[4] = length;
+}
+
+/** The prefix of a message of this length that is not compressed. */
+export function messagePrefix(length: number): Uint8Array {
+  const prefix = Buffer.allocUnsafe(prefixBytes);
+  writePrefix(prefix, length);
+  return prefix;
 }
 
 /** One message, not compressed, with its prefix. The message may be given in parts, which are joined. */
@@ -43,12 +51,24 @@ const reusableBytes = 1024 * 1024;
  */
 const inHeapBytes = 64;
 
+/** In Buffer's pool. */
+function allocate(bytes: number): Uint8Array {
+  return Buffer.allocUnsafe(bytes);
+}
+
 /** Encodes messages with their prefix, one after the other through the same writer. */
 export class FrameEncoder {
   #writer: BinaryWriter | undefined;
 
   /** One message, not compressed, with its prefix. */
   encode<Message>(codec: Codec<Message>, message: Message): Uint8Array {
+    const short = isPutReply(codec) ? encodePutReply(message as PutResponse, prefixBytes, allocate) : undefined;
+    if (short === undefined) return this.#encode(codec, message);
+    writePrefix(short);
+    return short;
+  }
+
+  #encode<Message>(codec: Codec<Message>, message: Message): Uint8Array {
     const writer = this.#writer ?? new BinaryWriter();
     // A message that cannot be encoded leaves a writer half-full: only one that has finished is used again.
     this.#writer = undefined;

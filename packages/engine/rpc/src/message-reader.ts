@@ -11,9 +11,12 @@ export interface ReceivedMessage {
   readonly bytes: Uint8Array;
 }
 
+/** So many pieces, which may be of a byte each, are joined: each costs more memory than its bytes. */
+const piecesMax = 1_024;
+
 /**
  * Cuts a stream of bytes, split anywhere, into length-prefixed messages. What has arrived of the next message is
- * kept in the pieces it came in, so a large message is joined once, and a long prefix costs nothing by itself.
+ * kept in the pieces it came in, so a large message is joined once or seldom, and a long prefix costs nothing by itself.
  */
 export class MessageReader {
   readonly #maxBytes: number;
@@ -33,8 +36,8 @@ export class MessageReader {
   /** Takes the next bytes, which must not change afterwards. */
   push(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#pieces.push(bytes);
     this.#bufferedBytes += bytes.length;
+    if (this.#pieces.push(bytes) === piecesMax) this.#pieces = [concatBytes(this.#pieces)];
   }
 
   /**

@@ -32,20 +32,27 @@ function decodeBase64(name: string, value: string): Uint8Array {
   return Buffer.from(value, "base64");
 }
 
-/** Reads metadata from the header fields of a request, on demand. */
-export function createMetadata(headers: HeaderFields): Metadata {
-  const get = (name: string): string | undefined => {
-    const value = headers[name];
+/** Metadata read from the header fields of a request, on demand. */
+export class HeaderMetadata implements Metadata {
+  readonly #headers: HeaderFields;
+
+  constructor(headers: HeaderFields) {
+    this.#headers = headers;
+  }
+
+  get(name: string): string | undefined {
+    const value = this.#headers[name];
     return typeof value === "object" ? value.join(", ") : value;
-  };
-  return {
-    get,
-    getBinary: (name) =>
-      get(name)
-        ?.split(",")
-        .map((value) => decodeBase64(name, value.trim())) ?? [],
-    names: () => Object.keys(headers).filter(isOfTheCaller),
-  };
+  }
+
+  getBinary(name: string): readonly Uint8Array[] {
+    const values = this.get(name)?.split(",") ?? [];
+    return values.map((value) => decodeBase64(name, value.trim()));
+  }
+
+  names(): readonly string[] {
+    return Object.keys(this.#headers).filter(isOfTheCaller);
+  }
 }
 
 const namePattern = /^[0-9a-z_.-]+$/;

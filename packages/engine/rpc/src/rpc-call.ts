@@ -1,11 +1,12 @@
 import { setMaxListeners } from "node:events";
-import { decodeStrict, GrpcStatus } from "@conclave/protocol";
+import { decodeReceived, encodedPartsOf, GrpcStatus } from "@conclave/protocol";
 import type { CallHead } from "./call-head.ts";
 import { decompress } from "./compression.ts";
+import type { DeferredListener } from "./deferred.ts";
 import { encodeGrpcMessage } from "./grpc-message.ts";
-import type { FrameEncoder } from "./message-frame.ts";
+import { type FrameEncoder, frameMessage, messagePrefix, prefixBytes } from "./message-frame.ts";
 import type { ReceivedMessage } from "./message-reader.ts";
-import { addMetadata, createMetadata, type Metadata } from "./metadata.ts";
+import { addMetadata, HeaderMetadata, type Metadata } from "./metadata.ts";
 import type { MethodCounters } from "./method-counters.ts";
 import { type ResponseSink, type ResponseStream, ResponseWriter } from "./response-stream.ts";
 import { isStatusError, RpcError, type RpcStatus, statusOf } from "./rpc-error.ts";
@@ -23,6 +24,10 @@ export interface CallSettings {
   readonly highWaterBytes: number;
   /** Is told of what a handler threw that carries no status of its own: a fault of the program. */
   readonly onHandlerError: (error: unknown, call: ServerCall) => void;
+  /** Longest time that a call with one answer takes as a rule, in milliseconds. */
+  readonly slowCallMs: number;
+  /** Is told of a call with one answer that took longer. */
+  readonly onSlowCall: (call: ServerCall, tookMs: number) => void;
   /** Is told that a call is over. */
   readonly onOver: (call: RpcCall) => void;
 }
@@ -50,6 +55,9 @@ export interface CallStart {
 /** The longest delay that a timer takes; who waits longer waits for ever. */
 const timerMsMax = 2 ** 31 - 1;
 
+/** A response that is encoded already is made one piece up to here. */
+const joinedBytesMax = 16 * 1024;
+
 const okTrailers: OutgoingFields = { "grpc-status": "0" };
 
 const answered = new RpcError(GrpcStatus.Canceled, "the call has been answered");
@@ -64,11 +72,12 @@ function malformed(cause: unknown, what: string): RpcError {
  * stream. It ends exactly once: answered (the handler's result or error went out), refused (malformed, too late,
  * closing server) or abandoned (the client cancelled or is gone). The last two abort the signal.
  */
-export class RpcCall implements ServerCall, ResponseSink {
+export class RpcCall implements ServerCall, ResponseSink, DeferredListener<unknown> {
   readonly #stream: TransportStream;
   readonly #start: CallStart;
   readonly #counters: MethodCounters;
   readonly deadlineMs: number | undefined;
+  readonly #startMs: number = performance.now();
   #deadlineTimer: NodeJS.Timeout | undefined;
   #metadata: Metadata | undefined;
   #headers: Record<string, string> | undefined;
@@ -85,7 +94,7 @@ export class RpcCall implements ServerCall, ResponseSink {
     this.#counters = start.route.counters;
     this.#counters.started++;
     const { timeoutMs } = start.callHead;
-    this.deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+    this.deadlineMs = timeoutMs === undefined ? undefined : this.#startMs + timeoutMs;
   }
 
   /** Starts the clock of the deadline. A call whose time was up when it was sent is over at once. */
@@ -106,7 +115,7 @@ export class RpcCall implements ServerCall, ResponseSink {
   }
 
   get metadata(): Metadata {
-    this.#metadata ??= createMetadata(this.#start.head.headers);
+    this.#metadata ??= new HeaderMetadata(this.#start.head.headers);
     return this.#metadata;
   }
 
@@ -179,12 +188,13 @@ export class RpcCall implements ServerCall, ResponseSink {
    */
   decode({ compressed, bytes }: ReceivedMessage): unknown {
     this.#counters.received++;
+    this.#counters.receivedBytes += bytes.length;
     const { settings, route, callHead } = this.#start;
     const { requestType, kind } = route.method;
     const { encoding } = callHead;
     const unpacked = compressed ? decompress(bytes, { encoding, maxBytes: settings.maxRequestBytes }) : bytes;
     try {
-      return decodeStrict(requestType, unpacked);
+      return decodeReceived(requestType, unpacked);
     } catch (cause) {
       throw malformed(
         cause,
@@ -196,6 +206,7 @@ export class RpcCall implements ServerCall, ResponseSink {
   writeFrame(frame: Uint8Array): void {
     if (this.#over !== undefined) return;
     this.#counters.sent++;
+    this.#counters.sentBytes += frame.length;
     if (!this.#headersSent) {
       this.#headersSent = true;
       this.#stream.respond(this.#responseFields());
@@ -207,10 +218,22 @@ export class RpcCall implements ServerCall, ResponseSink {
   answer(response: unknown): void {
     if (this.#over !== undefined) return;
     const { settings, route } = this.#start;
-    const frame = settings.encoder.encode(route.method.responseType, response);
-    this.#counters.sent++;
-    this.#stream.respondAll(this.#responseFields(), frame, this.#okTrailers());
+    const parts = encodedPartsOf(response);
+    if (parts === undefined) this.#respondAll(settings.encoder.encode(route.method.responseType, response));
+    else this.#respondInParts(parts);
     this.#end(answered, GrpcStatus.Ok);
+  }
+
+  onValue(response: unknown): void {
+    try {
+      this.answer(response);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  onError(error: unknown): void {
+    this.fail(error);
   }
 
   /** Ends the call after its last response. */
@@ -261,12 +284,41 @@ export class RpcCall implements ServerCall, ResponseSink {
     this.#over = reason;
     clearTimeout(this.#deadlineTimer);
     this.#counters.countHandled(code);
+    this.#measure();
     this.#start.settings.onOver(this);
     // Whoever still reads requests or waits for room is told, also of a call whose handler has returned.
     this.#onOver?.();
     this.#responses?.fail(reason);
     // What the client still sends is thrown away, so that the stream can end.
     this.#stream.resume();
+  }
+
+  #respondAll(frame: Uint8Array): void {
+    this.#counters.sent++;
+    this.#counters.sentBytes += frame.length;
+    this.#stream.respondAll(this.#responseFields(), frame, this.#okTrailers());
+  }
+
+  /** Sends a message that is encoded already; a large one is not joined first. */
+  #respondInParts(parts: readonly Uint8Array[]): void {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    if (length <= joinedBytesMax) {
+      this.#respondAll(frameMessage(...parts));
+      return;
+    }
+    this.#counters.sent++;
+    this.#counters.sentBytes += prefixBytes + length;
+    this.#stream.respond(this.#responseFields());
+    this.#stream.write(messagePrefix(length));
+    for (const part of parts) this.#stream.write(part);
+    this.#stream.end(this.#okTrailers());
+  }
+
+  #measure(): void {
+    const tookMs = performance.now() - this.#startMs;
+    this.#counters.durations?.observe(tookMs / 1000);
+    const { slowCallMs, onSlowCall } = this.#start.settings;
+    if (tookMs > slowCallMs && !this.isStreaming) onSlowCall(this, tookMs);
   }
 
   #responseFields(): OutgoingFields {

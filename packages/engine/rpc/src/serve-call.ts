@@ -2,6 +2,7 @@
  * @module Joins a call to its handler: what arrives on the stream becomes requests, what the handler returns or
  * throws becomes the end of the call.
  */
+import { Deferred } from "./deferred.ts";
 import { MessageReader } from "./message-reader.ts";
 import { RequestQueue } from "./request-stream.ts";
 import type { RpcCall } from "./rpc-call.ts";
@@ -36,8 +37,12 @@ export function serveCall(call: RpcCall, method: BoundMethod, maxRequestBytes: n
 function runUnary(call: RpcCall, handler: UnaryHandler<unknown, unknown>, request: unknown): void {
   try {
     const response = handler(request, call);
-    if (response instanceof Promise) {
-      response.then((value) => call.answer(value)).catch((error: unknown) => call.fail(error));
+    if (response instanceof Deferred) response.listen(call);
+    else if (response instanceof Promise) {
+      response.then(
+        (value) => call.onValue(value),
+        (error: unknown) => call.onError(error),
+      );
     } else call.answer(response);
   } catch (error) {
     call.fail(error);

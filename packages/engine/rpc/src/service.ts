@@ -7,12 +7,16 @@
  * they stay valid and unchanged for ever, and keep that memory alive as long as they are kept.
  */
 import type { Codec, MethodDefinition, ServiceDefinition } from "@conclave/protocol";
+import type { Deferred } from "./deferred.ts";
 import type { RequestStream } from "./request-stream.ts";
 import type { ResponseStream } from "./response-stream.ts";
 import type { ServerCall } from "./server-call.ts";
 
-/** Answers one request with one response. */
-export type UnaryHandler<Request, Response> = (request: Request, call: ServerCall) => Response | Promise<Response>;
+/** Answers one request with one response: now, with a promise, or with a `Deferred`, which costs a call the least. */
+export type UnaryHandler<Request, Response> = (
+  request: Request,
+  call: ServerCall,
+) => Response | Promise<Response> | Deferred<Response>;
 
 /** Answers one request with a stream, which ends when the promise resolves. */
 export type ServerStreamHandler<Request, Response> = (

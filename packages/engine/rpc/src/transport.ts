@@ -4,16 +4,52 @@
  * faster transport replaces only what is below.
  */
 
+import type { Socket } from "node:net";
+
 /** Header fields by lower-case name. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Header fields to be sent. */
 export type OutgoingFields = Readonly<Record<string, string | number>>;
 
+/** The certificate that a client has shown and proved to hold; whoever accepted the connection has verified it. */
+export interface ClientCertificate {
+  /** The common name of its subject; empty if it has none. */
+  readonly commonName: string;
+  /** Its serial number in upper-case hexadecimal, for log lines. */
+  readonly serialNumber: string;
+}
+
+/** Encrypts connections; each is given back once its client is verified, or ended. */
+export interface TlsAcceptor {
+  /** Shakes hands on a connection whose first bytes have been put back. */
+  secure(socket: Socket): void;
+}
+
+/** A connection that is encrypted. */
+export interface SecuredConnection {
+  /** What was decrypted is read here. */
+  readonly socket: Socket;
+  /** The verified certificate of the client, if one is asked for. */
+  readonly certificate?: ClientCertificate;
+}
+
+/** What `https` and `unixs` URLs need. */
+export interface TlsServer {
+  /**
+   * Makes an acceptor.
+   *
+   * @param onSecured - takes each connection whose client is verified
+   */
+  acceptor(onSecured: (connection: SecuredConnection) => void): TlsAcceptor;
+}
+
 /** The other end of a connection. */
 export interface Peer {
   /** `host:port`, or `@` for a unix socket. */
   readonly address: string;
+  /** The verified certificate of the client; absent on a plaintext connection and where none is asked for. */
+  readonly certificate?: ClientCertificate;
 }
 
 /** What a request begins with. */

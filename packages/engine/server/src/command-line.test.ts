@@ -81,6 +81,92 @@ describe("readCommandLine()", () => {
     });
   });
 
+  test("takes the names that options had while they were experimental, and holds both names to one value", () => {
+    expect(config(["--experimental-compaction-batch-limit=7"]).compactionBatchLimit).toBe(7);
+    expect(config([], { ETCD_EXPERIMENTAL_MAX_LEARNERS: "2" }).maxLearners).toBe(2);
+    expect(config(["--config-file", yaml("experimental-initial-corrupt-check: true")]).initialCorruptCheck).toBe(true);
+    expect(() => config(["--max-learners=1", "--experimental-max-learners=2"])).toThrow(
+      'Invalid value "2" for --experimental-max-learners: contradicts --max-learners',
+    );
+  });
+
+  test("reads the sections of etcd's configuration file", () => {
+    const path = yaml(`
+client-transport-security:
+  cert-file: c.crt
+  client-cert-auth: true
+  trusted-ca-file:
+peer-transport-security:
+  cert-file: p.crt
+  allowed-cn: [a, b]
+socket-options:
+  reuse-port: true
+grpc-keepalive-min-time: 7000000000
+grpc-keepalive-timeout: 8s
+listen-client-urls: http://127.0.0.1:1,http://127.0.0.1:2
+`);
+    expect(config(["--config-file", path])).toMatchObject({
+      certFile: "c.crt",
+      clientCertAuth: true,
+      trustedCaFile: "",
+      peerCertFile: "p.crt",
+      peerCertAllowedCn: ["a", "b"],
+      socketReusePort: true,
+      grpcKeepaliveMinTime: 7000,
+      grpcKeepaliveTimeout: 8000,
+      listenClientUrls: ["http://127.0.0.1:1", "http://127.0.0.1:2"],
+    });
+  });
+
+  test("warns of options that have no effect, wherever they were given", () => {
+    const because = "has no effect: the store is not bbolt and has no free list to choose";
+    const warningsOf = (args: readonly string[], environment = {}) => readCommandLine(args, environment);
+    expect(warningsOf(["--backend-bbolt-freelist-type=array"])).toMatchObject({
+      warnings: [`--backend-bbolt-freelist-type ${because}`],
+    });
+    expect(warningsOf([], { ETCD_EXPERIMENTAL_BACKEND_BBOLT_FREELIST_TYPE: "map" })).toMatchObject({
+      warnings: [`ETCD_EXPERIMENTAL_BACKEND_BBOLT_FREELIST_TYPE ${because}`],
+    });
+    const path = yaml("backend-bbolt-freelist-type: map");
+    expect(warningsOf(["--config-file", path])).toMatchObject({
+      warnings: [`'backend-bbolt-freelist-type' in ${path} ${because}`],
+    });
+  });
+
+  test("warns of a variable that a flag beats", () => {
+    expect(readCommandLine(["--name=a"], { ETCD_NAME: "b" })).toMatchObject({
+      warnings: ["ETCD_NAME is ignored as --name is given"],
+    });
+  });
+
+  test("lets options of older versions pass where they ask for nothing, as packaged files have them", () => {
+    const path = yaml(
+      "discovery:\ndiscovery-fallback: exit\nproxy: 'off'\nproxy-failure-wait: 5000\nenable-v2: false\n",
+    );
+    expect(readCommandLine(["--config-file", path], {})).toMatchObject({
+      kind: "run",
+      warnings: expect.arrayContaining([
+        `'proxy' in ${path} has no effect: use 'conclave grpc-proxy start' or 'conclave gateway start'`,
+      ]),
+    });
+    expect(readCommandLine(["--proxy=off"], { ETCD_ENABLE_V2: "false", ETCD_DISCOVERY: "" })).toMatchObject({
+      warnings: [
+        expect.stringMatching(/^--proxy has no effect/),
+        expect.stringMatching(/^ETCD_ENABLE_V2 has no effect/),
+      ],
+    });
+  });
+
+  test("refuses them otherwise, wherever they were given, and names today's way", () => {
+    const discovery = "etcd has dropped it; use --discovery-token and --discovery-endpoints, or --discovery-srv";
+    expect(() => config(["--discovery=http://d/t"])).toThrow(
+      `Invalid value "http://d/t" for --discovery: ${discovery}`,
+    );
+    expect(() => config([], { ETCD_DISCOVERY: "http://d/t" })).toThrow(`for ETCD_DISCOVERY: ${discovery}`);
+    expect(() => config(["--config-file", yaml("discovery: http://d/t")])).toThrow(discovery);
+    expect(() => config(["-peers", "a:1,b:2"])).toThrow("Flag -peers is of an old etcd: use --initial-cluster");
+  });
+
   test("takes booleans with and without a value", () => {
     expect(config(["--unsafe-no-fsync"]).unsafeNoFsync).toBe(true);
     expect(config(["--unsafe-no-fsync=false"]).unsafeNoFsync).toBe(false);
@@ -179,11 +265,35 @@ describe("readCommandLine()", () => {
         {},
         'Invalid value "5" for --grpc-keepalive-min-time: must be a duration like 100ms, 5s or 2h',
       ],
-      [["--no-such-flag", "1"], {}, "unknown option '--no-such-flag'"],
-      [["extra"], {}, "too many arguments. Expected 0 arguments but got 1"],
-      [["--name"], {}, "option '--name <value>' argument missing"],
+      [["--no-such-flag", "1"], {}, "Unknown flag '--no-such-flag'"],
+      [["extra"], {}, "'extra' is not a valid flag"],
+      [["--pre-vote", "false"], {}, "'false' is not a valid flag"],
+      [["--name"], {}, "Flag --name needs a value"],
     ] as const)("%j %j", (args, environment, message) => {
       expect(() => readCommandLine(args, environment)).toThrow(expect.objectContaining({ code: "CONFIG", message }));
+    });
+
+    test.each([
+      [["--auth-token=hunter2"], {}, "Invalid value for --auth-token: must be simple, or jwt followed by its options"],
+      [[], { ETCD_AUTH_TOKEN: "hunter2" }, "Invalid value for ETCD_AUTH_TOKEN: must be simple"],
+      [["--discovery-pasword=hunter2"], {}, "Unknown flag '--discovery-pasword'"],
+      [
+        ["--listen-peer-urls=http://u:hunter2@10.0.0.1:1"],
+        {},
+        'Invalid value "http://…@10.0.0.1:1" for --listen-peer-urls',
+      ],
+    ] as const)("but not what may be a password: %j %j", (args, environment, message) => {
+      const refusal = expect.objectContaining({
+        message: expect.stringMatching(/^(?!.*hunter2)/),
+        code: "CONFIG",
+      });
+      expect(() => readCommandLine(args, environment)).toThrow(refusal);
+      expect(() => readCommandLine(args, environment)).toThrow(message);
+    });
+
+    test.each(["[hunter2]", "{ a: hunter2 }"])("not in a file either: %s", (value) => {
+      const run = () => readCommandLine(["--config-file", yaml(`discovery-password: ${value}`)], {});
+      expect(run).toThrow(/^Invalid value for 'discovery-password' in .*: must be a text$/);
     });
 
     test("a file that is missing, no YAML, no mapping, or names what is no option", () => {

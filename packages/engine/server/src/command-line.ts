@@ -2,75 +2,14 @@
  * @module Reads a member's configuration from the three places an operator can put it, as etcd does: a flag beats the
  * environment; with `--config-file` the file alone counts.
  */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError, Option } from "commander";
-import { parse as parseYaml } from "yaml";
-import { type MemberConfig, parseMemberConfig } from "./config.ts";
+import type { FieldForm } from "./config/field.ts";
+import { type GivenOption, readConfigFile } from "./config/file.ts";
+import { parseGoFlags } from "./config/go-flags.ts";
+import { helpText } from "./config/help.ts";
+import { judgeRetired, leftoverForm, retiredFlags } from "./config/leftovers.ts";
+import { environmentName, flagNames, optionName, optionOfFlag } from "./config/option-names.ts";
+import { fields, type MemberConfig, type OptionKey, optionKeys, parseMemberConfig } from "./config.ts";
 import { MemberError } from "./member-error.ts";
-
-type OptionKey = keyof MemberConfig;
-
-/** Every option by its key in the configuration, with what `--help` says of it. */
-const descriptions: { readonly [K in OptionKey]-?: string } = {
-  name: "Human-readable name of this member.",
-  dataDir: "Directory of the data (default: NAME.etcd).",
-  walDir: "Directory of the write-ahead log (default: member/wal in the data directory).",
-  listenPeerUrls: "Comma-separated URLs to listen on for peers.",
-  listenClientUrls: "Comma-separated URLs to listen on for clients.",
-  initialAdvertisePeerUrls: "Comma-separated peer URLs of this member that the others are told.",
-  advertiseClientUrls: "Comma-separated client URLs of this member that clients are told.",
-  initialCluster: "Members of the cluster, as NAME=URL pairs separated by commas. Counts while there is no data.",
-  initialClusterState: "Whether the cluster is 'new' or 'existing'.",
-  initialClusterToken: "Token that tells clusters apart which are founded alike.",
-  strictReconfigCheck: "Refuse changes of the membership that would leave too few started members.",
-  preVote: "Ask whether an election could be won before calling one.",
-  forceNewCluster: "Start as a cluster of one on this member's data, when the majority is lost for good.",
-  maxLearners: "Most learners in the cluster; the same for all members.",
-  maxClusterVersion: "Highest version the cluster may agree on, such as 3.5 (default: the highest all members speak).",
-  snapshotCount: "Applied entries between two snapshots of the log.",
-  snapshotCatchupEntries: "Entries kept in memory behind a snapshot, for members that are a little behind.",
-  maxSnapshots: "Without effect: nothing is kept that is not needed.",
-  maxWals: "Without effect: nothing is kept that is not needed.",
-  initialElectionTickAdvance: "Let most of the first election timeout pass at once when the member starts.",
-  experimentalEnableLeaseCheckpoint: "Replicate the time that long leases have left.",
-  experimentalEnableLeaseCheckpointPersist:
-    "Keep that time in the store also while the cluster's version is below 3.6.",
-  heartbeatInterval: "Milliseconds between heartbeats.",
-  electionTimeout: "Milliseconds without a leader before an election.",
-  quotaBackendBytes: "Size of the store at which writes are refused (0: 2 GiB; negative: no limit).",
-  backendBatchInterval: "Longest time before applied state is written to the store.",
-  backendBatchLimit: "Operations at which applied state is written to the store at once.",
-  maxTxnOps: "Most operations in a transaction.",
-  maxRequestBytes: "Largest request, in bytes.",
-  maxConcurrentStreams: "Most streams a client may have open on one connection.",
-  grpcKeepaliveMinTime: "Shortest interval at which clients may ping.",
-  grpcKeepaliveInterval: "Interval at which idle connections are pinged (0: never).",
-  grpcKeepaliveTimeout: "Time after which a connection that answers no ping is closed.",
-  watchProgressNotifyInterval: "Interval of progress notifications of watches.",
-  compactionBatchLimit: "Revisions deleted in one step of a compaction.",
-  compactionSleepInterval: "Pause between two steps of a compaction.",
-  logLevel: "Least level of log lines: debug, info, warn, error, panic or fatal.",
-  logOutputs: "Comma-separated outputs of the log: default, stdout, stderr or file names.",
-  unsafeNoFsync: "Never sync to disk. Acknowledged writes are lost by a power failure.",
-};
-const keys = Object.keys(descriptions) as OptionKey[];
-const booleanKeys: ReadonlySet<OptionKey> = new Set<OptionKey>([
-  "strictReconfigCheck",
-  "preVote",
-  "forceNewCluster",
-  "initialElectionTickAdvance",
-  "experimentalEnableLeaseCheckpoint",
-  "experimentalEnableLeaseCheckpointPersist",
-  "unsafeNoFsync",
-]);
-
-function flagName(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-function environmentName(key: string): string {
-  return `ETCD_${flagName(key).slice(2).toUpperCase().replaceAll("-", "_")}`;
-}
 
 /** What a command line asks for. */
 export type CommandLine =
@@ -78,8 +17,16 @@ export type CommandLine =
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" };
 
-/** What was given, before it is checked: each value with the name under which the operator knows it. */
-type Given = Partial<Record<OptionKey, { readonly value: unknown; readonly source: string }>>;
+type Environment = Readonly<Record<string, string | undefined>>;
+type Given = ReadonlyMap<OptionKey, GivenOption>;
+
+/** Flags that are no options of a member. */
+const commandFlags: ReadonlyMap<string, FieldForm> = new Map([
+  ["config-file", "value"],
+  ["version", "toggle"],
+  ["help", "toggle"],
+  ["h", "toggle"],
+]);
 
 /**
  * Reads the configuration of a member.
@@ -88,108 +35,96 @@ type Given = Partial<Record<OptionKey, { readonly value: unknown; readonly sourc
  * @param environment - the environment; only `ETCD_*` is looked at
  * @throws MemberError `CONFIG`, with one line that names the option and the value
  */
-export function readCommandLine(
-  args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): CommandLine {
-  const program = createProgram();
-  try {
-    program.parse(args.map(toLongFlag), { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.code === "commander.helpDisplayed") return { kind: "help", text: program.helpInformation() };
-    throw new MemberError(
-      "CONFIG",
-      error.message
-        .replace(/^error: /, "")
-        .replace(/\.$/, "")
-        .replaceAll("\n", " "),
-    );
-  }
-  const options = program.opts<Record<string, unknown>>();
-  if (options.version === true) return { kind: "version" };
-  const configFile = (options.configFile as string | undefined) ?? environment.ETCD_CONFIG_FILE ?? "";
-  const warnings: string[] = [];
-  const given = configFile === "" ? fromFlagsAndEnvironment(options, environment, warnings) : fromFile(configFile);
-  if (configFile !== "" && args.length > 2)
-    warnings.push("the configuration file alone counts: other flags and the environment are ignored");
-  return { kind: "run", config: check(given), warnings };
+export function readCommandLine(args: readonly string[], environment: Environment): CommandLine {
+  const flags = parseGoFlags(args, formOf);
+  if (flags.has("help") || flags.has("h")) return { kind: "help", text: helpText() };
+  if (flags.get("version") === "true") return { kind: "version" };
+  const configFile = flags.get("config-file") ?? environment.ETCD_CONFIG_FILE ?? "";
+  return configFile === "" ? fromFlagsAndEnvironment(flags, environment) : fromFile(configFile, flags, environment);
 }
 
-/** Go's flag package takes one dash as well as two. */
-function toLongFlag(argument: string): string {
-  return /^-[a-z][a-z-]+/.test(argument) ? `-${argument}` : argument;
+function formOf(name: string): FieldForm | undefined {
+  const key = optionOfFlag.get(name);
+  return key === undefined ? (commandFlags.get(name) ?? leftoverForm(name)) : fields[key].form;
 }
 
-function createProgram(): Command {
-  const program = new Command("conclave")
-    .description("Starts a member of a Conclave cluster.")
-    .exitOverride()
-    .configureOutput({ writeOut: () => {}, writeErr: () => {} })
-    .allowExcessArguments(false)
-    .option("--config-file <path>", "YAML file with the configuration; other flags and the environment are ignored")
-    .option("--version", "Print the version and exit");
-  for (const key of keys) {
-    const value = booleanKeys.has(key) ? "[true|false]" : "<value>";
-    program.addOption(new Option(`${flagName(key)} ${value}`, descriptions[key]));
+function fromFlagsAndEnvironment(flags: ReadonlyMap<string, string>, environment: Environment): CommandLine {
+  const given = new Map<OptionKey, GivenOption>();
+  const warnings: string[] = [...retiredWarnings(flags, environment), ...unknownVariables(environment)];
+  for (const key of optionKeys) {
+    const option = givenByFlag(key, flags);
+    const fromEnvironment = givenByEnvironment(key, environment);
+    if (option !== undefined && fromEnvironment !== undefined)
+      warnings.push(`${fromEnvironment.source} is ignored as ${option.source} is given`);
+    const chosen = option ?? fromEnvironment;
+    if (chosen !== undefined) given.set(key, chosen);
   }
-  return program;
-}
-
-function fromFlagsAndEnvironment(
-  options: Readonly<Record<string, unknown>>,
-  environment: Readonly<Record<string, string | undefined>>,
-  warnings: string[],
-): Given {
-  const given: Given = {};
-  for (const key of keys) {
-    const flagValue = options[key];
-    const environmentValue = environment[environmentName(key)];
-    if (flagValue !== undefined) given[key] = { value: flagValue === true ? "true" : flagValue, source: flagName(key) };
-    else if (environmentValue !== undefined && environmentValue !== "")
-      given[key] = { value: environmentValue, source: environmentName(key) };
-  }
-  const known = new Set([...keys.map(environmentName), "ETCD_CONFIG_FILE"]);
-  for (const name of Object.keys(environment)) {
-    if (name.startsWith("ETCD_") && !known.has(name)) warnings.push(`unrecognized environment variable ${name}`);
-  }
-  return given;
-}
-
-function fromFile(path: string): Given {
-  let document: unknown;
-  try {
-    document = parseYaml(readFileSync(path, "utf8"));
-  } catch (error) {
-    throw new MemberError(
-      "CONFIG",
-      `Cannot read the configuration file '${path}': ${(error as Error).message.split("\n")[0]}`,
-      { cause: error },
-    );
-  }
-  if (document === null) return {};
-  if (typeof document !== "object" || Array.isArray(document)) {
-    throw new MemberError(
-      "CONFIG",
-      `Cannot read the configuration file '${path}': it must hold a mapping of options to values`,
-    );
-  }
-  const given: Given = {};
-  for (const [name, value] of Object.entries(document)) {
-    const key = keys.find((candidate) => flagName(candidate) === `--${name}`);
-    if (key === undefined)
-      throw new MemberError("CONFIG", `Unknown option '${name}' in the configuration file '${path}'`);
-    if (value !== null)
-      given[key] = { value: Array.isArray(value) ? value.map(String) : value, source: `'${name}' in ${path}` };
-  }
-  return given;
-}
-
-function check(given: Given): MemberConfig {
-  const input = Object.fromEntries(Object.entries(given).map(([key, { value }]) => [key, value]));
-  const config = parseMemberConfig(input, (key) => given[key as OptionKey]?.source ?? flagName(key));
-  if (given.listenClientUrls !== undefined && given.advertiseClientUrls === undefined) {
+  const commandLine = run(given, warnings);
+  if (given.has("listenClientUrls") && !given.has("advertiseClientUrls")) {
     throw new MemberError("CONFIG", "--advertise-client-urls is required when --listen-client-urls is set explicitly");
   }
-  return config;
+  return commandLine;
+}
+
+/** An option that is given by both of its names must have one value. */
+function givenByFlag(key: OptionKey, flags: ReadonlyMap<string, string>): GivenOption | undefined {
+  const [first, second] = flagNames(key).flatMap((name) => {
+    const value = flags.get(name);
+    return value === undefined ? [] : [{ value, source: `--${name}` }];
+  });
+  if (first !== undefined && second !== undefined && first.value !== second.value) {
+    throw new MemberError(
+      "CONFIG",
+      `Invalid value ${JSON.stringify(second.value)} for ${second.source}: contradicts ${first.source}`,
+    );
+  }
+  return first;
+}
+
+function givenByEnvironment(key: OptionKey, environment: Environment): GivenOption | undefined {
+  for (const name of flagNames(key).map(environmentName)) {
+    const value = environment[name];
+    if (value !== undefined && value !== "") return { value, source: name };
+  }
+  return undefined;
+}
+
+function* retiredWarnings(flags: ReadonlyMap<string, string>, environment: Environment): Iterable<string> {
+  for (const name of retiredFlags) {
+    const flag = flags.get(name);
+    const variable = environmentName(name);
+    const value = flag ?? environment[variable];
+    if (value === undefined || (flag === undefined && value === "")) continue;
+    const warning = judgeRetired(name, value, flag === undefined ? variable : `--${name}`);
+    if (warning !== undefined) yield warning;
+  }
+}
+
+function* unknownVariables(environment: Environment): Iterable<string> {
+  const known = new Set([...optionOfFlag.keys(), ...retiredFlags, "config-file"].map(environmentName));
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith("ETCD_") && !known.has(name)) yield `unrecognized environment variable ${name}`;
+  }
+}
+
+function fromFile(path: string, flags: ReadonlyMap<string, string>, environment: Environment): CommandLine {
+  const { given, warnings } = readConfigFile(path);
+  const others = [...flags.keys(), ...Object.keys(environment).filter((name) => name.startsWith("ETCD_"))];
+  return others.every((name) => name === "config-file" || name === "ETCD_CONFIG_FILE")
+    ? run(given, warnings)
+    : run(given, ["the configuration file alone counts: other flags and the environment are ignored", ...warnings]);
+}
+
+function run(given: Given, warnings: readonly string[]): CommandLine {
+  const input = Object.fromEntries([...given].map(([key, { value }]) => [key, value]));
+  const sources: ReadonlyMap<string, GivenOption> = given;
+  const config = parseMemberConfig(input, (key) => sources.get(key)?.source ?? optionName(key));
+  return { kind: "run", config, warnings: [...warnings, ...unusedWarnings(given)] };
+}
+
+function* unusedWarnings(given: Given): Iterable<string> {
+  for (const [key, { source }] of given) {
+    const { unused } = fields[key];
+    if (unused !== undefined) yield `${source} has no effect: ${unused}`;
+  }
 }

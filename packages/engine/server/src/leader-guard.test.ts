@@ -4,7 +4,7 @@ import { type BoundMethod, bindService, type ServerCall, type ServiceBinding, un
 import { type VirtualTime, virtualTime } from "@conclave/testkit";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type GuardedMember, LeaderGuard } from "./leader-guard.ts";
-import { createMembership } from "./membership.ts";
+import { createMembership } from "./membership/membership.ts";
 import { labCall, labResponses } from "./testing/coordination-lab.ts";
 
 let time: VirtualTime;

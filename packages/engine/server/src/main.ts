@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { readCommandLine } from "./command-line.ts";
 import type { MemberConfig } from "./config.ts";
-import { createJsonLog } from "./json-log.ts";
 import type { Log } from "./log.ts";
+import { createLog } from "./logging/create-log.ts";
 import { MemberError } from "./member-error.ts";
 import { type Server, startServer } from "./server.ts";
+import { notifySystemd } from "./systemd.ts";
 import { conclaveVersion, etcdApiVersion } from "./version.ts";
 
 /** Errors whose message is written for operators; any other is a bug and is shown with its stack. */
@@ -44,7 +45,7 @@ function print(text: string): number {
 }
 
 async function run(config: MemberConfig, warnings: readonly string[]): Promise<number> {
-  const logFor = createJsonLog({ level: config.logLevel, outputs: config.logOutputs });
+  const logFor = createLog(config, process.env);
   const log = logFor("server/main");
   for (const warning of warnings) log.warn(warning);
   const stopping = signalled(log);
@@ -55,8 +56,10 @@ async function run(config: MemberConfig, warnings: readonly string[]): Promise<n
     if (stopping.aborted) return stopped(log);
     throw error;
   }
+  const systemd = { environment: process.env, log };
+  await notifySystemd("ready", systemd);
   const failure = await Promise.race([server.failed, aborted(stopping), removed(server, log)]);
-  await server.stop();
+  await Promise.all([notifySystemd("stopping", systemd), server.stop()]);
   if (failure === undefined) return stopped(log);
   log.error("stopped after a failure", { error: failure.message });
   return 1;
@@ -71,7 +74,8 @@ function stopped(log: Log): number {
 function signalled(log: Log): AbortSignal {
   const controller = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(1);
+    // Not by an exit: that waits for threads which may be in the middle of a call to the store, or aborts within one.
+    if (controller.signal.aborted) process.kill(process.pid, "SIGKILL");
     log.info("received a signal and stops", { signal });
     controller.abort();
   };

@@ -9,6 +9,10 @@ export type MemberErrorCode =
   | "JOIN"
   /** This member was removed from its cluster; its id never returns. */
   | "REMOVED"
+  /** The history that this member holds is not the one that the other members hold. */
+  | "CORRUPT"
+  /** A saved snapshot cannot be restored. */
+  | "SNAPSHOT"
   | "LISTEN"
   | "DISK";
 

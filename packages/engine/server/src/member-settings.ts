@@ -1,8 +1,11 @@
 import type { Backend, Clock, Random, Scheduler } from "@conclave/base";
 import type { PeerNetwork } from "@conclave/peer";
 import type { FileSystem } from "@conclave/wal";
+import type { ApplyMeter } from "./apply/applier.ts";
+import { parseRetention, type Retention } from "./auto-compaction/retention.ts";
+import type { ResolveHost } from "./bootstrap/initial-cluster.ts";
+import { parseDurationMs } from "./config/scalars.ts";
 import type { DataPaths, MemberConfig } from "./config.ts";
-import type { ResolveHost } from "./initial-cluster.ts";
 import type { Log } from "./log.ts";
 
 /** The world a member lives in. */
@@ -21,6 +24,8 @@ export interface MemberPorts {
   readonly peers: PeerNetwork;
   /** Looks up the hosts of peer URLs before URLs are compared. Default: they are compared as they are. */
   readonly resolveHost?: ResolveHost;
+  /** Measures how long commands take to apply. Default: nobody does. */
+  readonly applyMeter?: ApplyMeter;
   /** Takes the log lines. */
   readonly log: Log;
 }
@@ -81,6 +86,16 @@ export interface MemberSettings {
   readonly compactionBatchLimit: number;
   /** Pause between two steps of a compaction. */
   readonly compactionSleepMs: number;
+  /** What is kept of the history by compactions that the member makes by itself as leader. Default: it makes none. */
+  readonly autoCompaction?: Retention;
+  /** Compare the history with that of the other members before the member takes part in anything. Default false. */
+  readonly initialCorruptCheck?: boolean;
+  /** Time between two comparisons of all members' histories by the leader. Default 0: none. */
+  readonly corruptCheckMs?: number;
+  /** Time between two comparisons of what compactions left on the members, by the leader. Default 0: none. */
+  readonly compactHashCheckMs?: number;
+  /** Time after which a simple token that nobody uses is forgotten. Default: etcd's 300. */
+  readonly simpleTokenTtlSec?: number;
   /** Time between progress notifications of watchers that asked for them; at random up to a tenth more or less. */
   readonly watchProgressIntervalMs: number;
 }
@@ -111,8 +126,21 @@ export function memberSettings(config: MemberConfig, paths: Pick<DataPaths, "mem
     backendBatchIntervalMs: config.backendBatchInterval,
     backendBatchLimit: config.backendBatchLimit === 0 ? 10_000 : config.backendBatchLimit,
     maxRequestBytes: config.maxRequestBytes,
+    ...(config.authTokenTtl > 0 && { simpleTokenTtlSec: config.authTokenTtl }),
     compactionBatchLimit: config.compactionBatchLimit,
     compactionSleepMs: config.compactionSleepInterval,
     watchProgressIntervalMs: config.watchProgressNotifyInterval,
+    ...healthSettings(config),
+  };
+}
+
+/** What keeps the history short, and the members' histories the same. */
+function healthSettings(config: MemberConfig): Partial<MemberSettings> {
+  const autoCompaction = parseRetention(config.autoCompactionMode, config.autoCompactionRetention, parseDurationMs);
+  return {
+    ...(autoCompaction !== undefined && { autoCompaction }),
+    initialCorruptCheck: config.initialCorruptCheck,
+    corruptCheckMs: config.corruptCheckTime,
+    compactHashCheckMs: config.compactHashCheckEnabled ? config.compactHashCheckTime : 0,
   };
 }

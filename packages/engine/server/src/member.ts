@@ -2,41 +2,51 @@
  * @module One member: raft, log, store, lessor and watch hub wired together on the ports it is given. It knows no
  * transport; services, gateway and simulation all drive it through this interface.
  */
-import type { Backend, Timer } from "@conclave/base";
+import type { AuthStore, Caller } from "@conclave/auth";
+import { type Backend, exponentialBounds, Histogram, type Timer } from "@conclave/base";
 import type { Lessor } from "@conclave/lease";
 import type { MvccStore } from "@conclave/mvcc";
 import type { PeerTransport } from "@conclave/peer";
 import { WireError } from "@conclave/protocol";
 import type { HashKVResponse, ResponseHeader } from "@conclave/protocol/etcdserverpb";
 import type { ConfChange, ConfState, Dropped, Entry, MemberProgress, Role, Snapshot } from "@conclave/raft";
-import type { Alarms } from "./alarms.ts";
-import { Applier, type ApplierPorts } from "./applier.ts";
-import { bootstrap, type MemberState } from "./bootstrap.ts";
+import type { Deferred } from "@conclave/rpc";
+import type { Alarms } from "./apply/alarms.ts";
+import { readStorageVersion } from "./apply/applied-state.ts";
+import { Applier, type ApplierPorts } from "./apply/applier.ts";
+import type { CommandKind, CommandRequest, CommandResponse } from "./apply/commands.ts";
+import type { CompactionJob } from "./apply/compaction-job.ts";
+import { createStateMachine } from "./apply/state-machine.ts";
+import { StoreFlusher, type StoreFlusherOptions } from "./apply/store-flusher.ts";
+import type { WatchFeed } from "./apply/watch-feed.ts";
+import type { SimpleTokens } from "./auth/simple-tokens.ts";
+import { createAutoCompactor } from "./auto-compaction/auto-compactor.ts";
+import type { MemberState } from "./bootstrap/bootstrap.ts";
+import { publishAttributes } from "./consensus/attribute-publisher.ts";
+import { createRequestIds, formatId, type RequestIds } from "./consensus/ids.ts";
+import { Leadership } from "./consensus/leadership.ts";
+import { chooseHeir, transferLeadership } from "./consensus/leadership-transfer.ts";
+import { PeerLink, type PeerLinkPorts } from "./consensus/peer-link.ts";
+import { createPeerQueries } from "./consensus/peer-queries.ts";
+import { Proposer, type ProposerOptions } from "./consensus/proposer.ts";
+import { RaftLoop, type RaftLoopPorts } from "./consensus/raft-loop.ts";
+import { ReadBarrier } from "./consensus/read-barrier.ts";
+import type { RequestRoute } from "./consensus/request-timeout.ts";
+import { createCorruptionChecker } from "./corruption/corruption-checker.ts";
+import { LeaseExpiry } from "./leases/lease-expiry.ts";
+import type { MemberPorts, MemberSettings } from "./member-settings.ts";
+import { minClusterVersion } from "./membership/api-version.ts";
 import {
   type ClusterVersionMonitor,
   clusterVersionIntervalMs,
   createClusterVersionMonitor,
-} from "./cluster-version.ts";
-import type { CommandKind, CommandRequest, CommandResponse } from "./commands.ts";
-import type { CompactionJob } from "./compaction-job.ts";
-import { createRequestIds, formatId, type RequestIds } from "./ids.ts";
-import { Leadership } from "./leadership.ts";
-import { LeaseExpiry } from "./lease-expiry.ts";
-import { LogCompactor, type LogCompactorOptions } from "./log-compactor.ts";
-import type { MemberPorts, MemberSettings } from "./member-settings.ts";
-import type { Membership } from "./membership.ts";
-import { PeerLink, type PeerLinkPorts } from "./peer-link.ts";
-import { createPeerQueries } from "./peer-queries.ts";
+} from "./membership/cluster-version.ts";
+import type { Membership } from "./membership/membership.ts";
 import { startPeriodic } from "./periodic.ts";
-import { Proposer, type ProposerOptions } from "./proposer.ts";
-import { RaftLoop, type RaftLoopPorts } from "./raft-loop.ts";
-import { ReadBarrier } from "./read-barrier.ts";
-import type { RequestRoute } from "./request-timeout.ts";
-import { SnapshotFiles } from "./snapshot-files.ts";
-import { SnapshotInstaller } from "./snapshot-installer.ts";
-import { createStateMachine } from "./state-machine.ts";
-import { StoreFlusher, type StoreFlusherOptions } from "./store-flusher.ts";
-import type { WatchFeed } from "./watch-feed.ts";
+import { LogCompactor, type LogCompactorOptions } from "./snapshot/log-compactor.ts";
+import type { SnapshotFiles } from "./snapshot/snapshot-files.ts";
+import { SnapshotInstaller } from "./snapshot/snapshot-installer.ts";
+import type { ExportedDatabase } from "./snapshot/snapshot-stream.ts";
 import { withWireErrors } from "./wire-error-mapping.ts";
 
 /** How often the deadlines of waiting requests are looked at. */
@@ -47,10 +57,23 @@ const readRetryMs = 500;
 const ticksToHear = 2;
 /** Longest time a leader that stops takes to hand leadership over. */
 const handOverTimeoutMs = 500;
-/** After how long a member's attributes are published again if no leader has taken them. */
-const publishTimeoutMs = 1000;
 
 const noLeader: Dropped = { kind: "dropped", reason: "noLeader" };
+
+/** How often requests met with trouble. */
+export interface RequestStats {
+  /** Proposals that were given up. */
+  readonly failedProposals: number;
+  /** Questions for a read index that were left unanswered for a while. */
+  readonly slowReadIndexes: number;
+  /** Questions for a read index that were given up. */
+  readonly failedReadIndexes: number;
+  /** Heartbeats that left late by more than their interval, as this member was busy. */
+  readonly lateHeartbeats: number;
+}
+
+/** From 10 ms to 164 s, as etcd's for hashes. */
+const hashBounds = exponentialBounds({ start: 0.01, factor: 2, count: 15 });
 
 /** A running member. */
 export class Member {
@@ -68,6 +91,12 @@ export class Member {
   readonly lessor: Lessor;
   /** Alarms, as of the applied log. */
   readonly alarms: Alarms;
+  /** Users, roles and their permissions, as of the applied log. */
+  readonly auth: AuthStore;
+  /** Whom this member knows by simple tokens. */
+  readonly tokens: SimpleTokens;
+  /** Logins that failed since this member started. */
+  failedLogins = 0;
   /** The members of the cluster, as of the applied log. */
   readonly membership: Membership;
   /** What all of these are kept in. */
@@ -82,8 +111,15 @@ export class Member {
   /** Resolves once this member has learned that it was removed from the cluster. */
   readonly removed: Promise<void>;
 
+  /** How long hashes took, in seconds: of the whole store, and of the history up to a revision. */
+  readonly hashTimes: { readonly whole: Histogram; readonly byRevision: Histogram } = {
+    whole: new Histogram(hashBounds),
+    byRevision: new Histogram(hashBounds),
+  };
+
   readonly #state: MemberState;
   readonly #ids: RequestIds;
+  #lateHeartbeats = 0;
   readonly #proposer: Proposer;
   readonly #applier: Applier;
   readonly #barrier: ReadBarrier;
@@ -101,6 +137,7 @@ export class Member {
   #closing: Promise<void> | undefined;
   #onFailure: ((error: unknown) => void) | undefined;
   #onRemoved: () => void = () => {};
+  #onGrowth: () => void = () => {};
   #onHalt: () => void = () => {};
   /** Resolves when the member takes nothing more in. */
   readonly #halted: Promise<void> = new Promise((resolve) => {
@@ -132,6 +169,8 @@ export class Member {
       onFailure: (error) => this.#fail(error),
     });
     this.alarms = machine.alarms;
+    this.auth = machine.auth;
+    this.tokens = machine.tokens;
     this.lessor = machine.lessor;
     this.store = machine.store;
     this.watchFeed = machine.watchFeed;
@@ -169,25 +208,42 @@ export class Member {
    * @returns when a leader is known and has taken this member's attributes, that is, when it can serve
    * @throws WireError `Stopped` if it is stopped before that
    * @throws PeerError `LISTEN` if it cannot listen for its peers
+   * @throws MemberError `CORRUPT` if it was told to compare its history with that of the others, and it differs
    */
   async start(onFailure: (error: unknown) => void): Promise<void> {
     this.#onFailure = onFailure;
+    const corruption = createCorruptionChecker(this);
+    if (this.settings.initialCorruptCheck === true && this.#state.applied > 0) await corruption.checkInitially();
     await this.#link.open(this.#state.peers);
     const { clock, scheduler } = this.ports;
     const every = (intervalMs: number, run: (stalledMs: number) => void): void => {
       this.endWithMember(startPeriodic({ clock, scheduler, intervalMs, run }));
     };
-    every(this.settings.heartbeatIntervalMs, () => this.#tick());
+    every(this.settings.heartbeatIntervalMs, (stalledMs) => this.#tick(stalledMs));
     every(deadlineCheckMs, () => this.#expireRequests());
     every(readRetryMs, () => this.#barrier.askAgain());
     const leaseExpiry = new LeaseExpiry(this);
     every(LeaseExpiry.intervalMs, (stalledMs) => leaseExpiry.check(stalledMs));
     every(clusterVersionIntervalMs, () => void this.#clusterVersion.check());
+    const { corruptCheckMs = 0, compactHashCheckMs = 0, autoCompaction } = this.settings;
+    if (corruptCheckMs > 0) every(corruptCheckMs, () => void corruption.checkPeriodically());
+    if (compactHashCheckMs > 0) every(compactHashCheckMs, () => void corruption.checkCompactions());
+    if (autoCompaction !== undefined) this.endWithMember(createAutoCompactor(autoCompaction, this).start());
     this.endWithMember(this.watchFeed.start());
     this.compaction.start();
     this.#takeUpRaft();
     await this.#leaderKnown();
-    await this.#publish();
+    await publishAttributes({
+      ...{ memberId: this.id, name: this.settings.name, clientUrls: this.settings.clientUrls },
+      ...{ membership: this.membership, proposer: this.#proposer },
+      leaderKnown: () => this.#leaderKnown(),
+      linearizable: () => this.linearizable(),
+    });
+  }
+
+  /** Has a listener told after each command that was applied and may have made the store larger. There is one. */
+  onGrowth(listener: () => void): void {
+    this.#onGrowth = listener;
   }
 
   /** Has a job cancelled when the member ends. */
@@ -198,12 +254,12 @@ export class Member {
 
   /** What this member is to raft. */
   get role(): Role {
-    return this.#state.node.status.role;
+    return this.#state.node.role;
   }
 
   /** The term in which this member leads and has applied everything that was committed before; else undefined. */
   get leaderTerm(): number | undefined {
-    const { role, term } = this.#state.node.status;
+    const { role, term } = this.#state.node;
     return role === "leader" && this.#applier.appliedTerm === term ? term : undefined;
   }
 
@@ -219,7 +275,7 @@ export class Member {
 
   /** Id of the leader; 0n if none is known. */
   get leader(): bigint {
-    return this.#state.node.status.lead;
+    return this.#state.node.lead;
   }
 
   /** Since when no leader is known, in monotonic ms; undefined while one is. */
@@ -257,25 +313,52 @@ export class Member {
     return this.#proposer.size;
   }
 
+  /** Whether a snapshot that the leader sent is being installed. */
+  get isInstallingSnapshot(): boolean {
+    return this.#installer.underWay !== undefined;
+  }
+
+  /** What went wrong with requests since the member was opened; for metrics. */
+  get requestStats(): RequestStats {
+    const { slow, failed } = this.#barrier.stats;
+    return {
+      failedProposals: this.#proposer.failed,
+      slowReadIndexes: slow,
+      failedReadIndexes: failed,
+      lateHeartbeats: this.#lateHeartbeats,
+    };
+  }
+
   /** The header of a reply, as of now. */
   header(): ResponseHeader {
     return {
       clusterId: this.clusterId,
       memberId: this.id,
       revision: this.store.currentRevision,
-      raftTerm: this.#state.node.status.term,
+      raftTerm: this.#state.node.term,
     };
   }
 
   /**
    * Proposes a command and waits until it is applied here.
    *
+   * @param caller - the client in whose name; default: the member itself, which may do everything
    * @returns the result of applying it, durable on a quorum
    * @throws WireError what applying it refused, `RequestTooLarge`, `RequestTooManyRequests`, `Stopped`, or `Timeout`,
    * `TimeoutDueToLeaderFail` or `TimeoutDueToConnectionLost`: then it may or may not be applied later
    */
-  propose<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
-    return this.#stopped === undefined ? this.#proposer.propose(kind, request) : Promise.reject(this.#stopped);
+  async propose<K extends CommandKind>(
+    kind: K,
+    request: CommandRequest<K>,
+    caller: Caller = this.auth.asRoot(),
+  ): Promise<CommandResponse<K>> {
+    return await this.submit(kind, request, caller);
+  }
+
+  /** As {@link Member.propose}, for who proposes often: it adds no promise. */
+  submit<K extends CommandKind>(kind: K, request: CommandRequest<K>, caller: Caller): Deferred<CommandResponse<K>> {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    return this.#proposer.propose(kind, request, { caller });
   }
 
   /**
@@ -283,8 +366,9 @@ export class Member {
    *
    * @throws WireError as {@link Member.propose}, and `NotLeader` if raft did not append it
    */
-  proposeAsLeader<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
-    return this.#stopped === undefined ? this.#proposer.proposeAsLeader(kind, request) : Promise.reject(this.#stopped);
+  async proposeAsLeader<K extends CommandKind>(kind: K, request: CommandRequest<K>): Promise<CommandResponse<K>> {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    return await this.#proposer.proposeAsLeader(kind, request, { caller: this.auth.asRoot() });
   }
 
   /**
@@ -344,10 +428,13 @@ export class Member {
    */
   async hashKv(revision: number): Promise<HashKVResponse> {
     let header: ResponseHeader | undefined;
+    const { clock } = this.ports;
+    const startMs = clock.monotonicMs();
     const hash = await this.inSlices(() => {
       header = this.header();
       return this.store.hashKv(revision);
     });
+    this.hashTimes.byRevision.observe((clock.monotonicMs() - startMs) / 1000);
     return { header, ...hash };
   }
 
@@ -366,23 +453,8 @@ export class Member {
   async transferLeadership(to: bigint, timeoutMs: number = this.settings.electionTimeoutMs): Promise<void> {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.leader === to) return;
-    const result = this.#loop.transferLeadership(to);
-    if (result.kind === "dropped" && result.reason !== "noLeader") throw new WireError("BadLeaderTransferee");
-    await new Promise<void>((resolve, reject) => {
-      const end = (): void => {
-        stopListening();
-        timer.cancel();
-      };
-      const stopListening = this.onLeaderChange((leader) => {
-        if (leader !== to) return;
-        end();
-        resolve();
-      });
-      const timer = this.ports.scheduler.after(timeoutMs, () => {
-        end();
-        reject(new WireError("Timeout"));
-      });
-    });
+    const { scheduler } = this.ports;
+    await transferLeadership(to, { leadership: this.#leadership, raft: this.#loop, scheduler }, timeoutMs);
   }
 
   /** An id for a lease that nobody chose. */
@@ -396,12 +468,37 @@ export class Member {
   }
 
   /**
+   * Copies the present state out into a file, as etcd's database, while writes go on. Whoever asked releases it.
+   *
+   * @param signal - gives up
+   * @throws the reason of the signal, WireError `Stopped`, or the error of the disk
+   */
+  async exportDatabase(signal: AbortSignal): Promise<ExportedDatabase> {
+    await this.flush();
+    if (this.#stopped !== undefined) throw this.#stopped;
+    const view = this.backend.openView();
+    const pause = async (): Promise<void> => {
+      await this.#turnEnd();
+      signal.throwIfAborted();
+      if (this.#stopped !== undefined) throw this.#stopped;
+    };
+    try {
+      const storageVersion = readStorageVersion(view);
+      return { ...(await this.#snapshotFiles.export(view, pause)), storageVersion };
+    } finally {
+      view.close();
+    }
+  }
+
+  /**
    * As leader of others, hands leadership over to the follower that has been connected for longest, so that they need no
    * election. Does its best within half a second.
    */
   async handOver(): Promise<void> {
-    const heir = this.#heir();
-    if (heir === undefined || this.#stopped !== undefined) return;
+    if (this.role !== "leader" || this.#stopped !== undefined) return;
+    const { voters } = this.#applier.confState;
+    const heir = chooseHeir({ self: this.id, voters, activeSince: (id) => this.#link.activeSince(id) });
+    if (heir === undefined) return;
     // Whoever stops anyway leaves the rest to an election.
     await this.transferLeadership(heir, handOverTimeoutMs).catch(() => {});
   }
@@ -463,17 +560,6 @@ export class Member {
     };
   }
 
-  /** Who is to lead after this member: the voter that has been connected for longest. */
-  #heir(): bigint | undefined {
-    if (this.role !== "leader") return undefined;
-    let [heir, sinceMs] = [undefined as bigint | undefined, Number.POSITIVE_INFINITY];
-    for (const id of this.#applier.confState.voters) {
-      const activeSinceMs = id === this.id ? undefined : this.#link.activeSince(id);
-      if (activeSinceMs !== undefined && activeSinceMs < sinceMs) [heir, sinceMs] = [id, activeSinceMs];
-    }
-    return heir;
-  }
-
   /** One that needs nobody's vote leads at once; others wait for a leader, but not as long as for one that is lost. */
   #takeUpRaft(): void {
     const { electionTimeoutMs, heartbeatIntervalMs, initialElectionTickAdvance = true } = this.settings;
@@ -482,7 +568,8 @@ export class Member {
     for (let tick = 0; tick < Math.max(1, ticks); tick++) this.#loop.tick();
   }
 
-  #tick(): void {
+  #tick(stalledMs: number): void {
+    if (stalledMs > this.settings.heartbeatIntervalMs && this.leader === this.id) this.#lateHeartbeats++;
     this.#loop.tick();
     this.#proposer.retryUnsent();
   }
@@ -499,8 +586,8 @@ export class Member {
       route: () => this.#route(),
       timeoutMs: this.requestTimeoutMs,
       maxRequestBytes: this.settings.maxRequestBytes,
-      // While nothing is agreed on, members of the highest version that may be must understand it.
-      clusterVersion: () => this.membership.clusterVersion ?? this.settings.maxClusterVersion,
+      // While nothing is agreed on, members of any version may be there.
+      clusterVersion: () => this.membership.clusterVersion ?? minClusterVersion,
     };
   }
 
@@ -520,16 +607,20 @@ export class Member {
   }
 
   #applierPorts(): ApplierPorts {
-    const { backend, store, lessor, alarms, membership } = this;
+    const { backend, store, lessor, alarms, auth, tokens, membership } = this;
     return {
-      ...{ backend, store, lessor, alarms, membership },
+      ...{ backend, store, lessor, alarms, auth, tokens, membership },
       rules: { maxLearners: this.settings.maxLearners ?? 1 },
       header: () => this.header(),
       nowMs: () => this.ports.clock.monotonicMs(),
+      proposalOf: (entry) => this.#proposer.proposalOf(entry),
+      settleOwn: (proposal, outcome) => this.#proposer.settleOwn(proposal, outcome),
       settle: (id, outcome) => this.#proposer.settle(id, outcome),
       applyConfChange: (change) => this.#state.node.applyConfChange(change),
       onMembershipChange: (delta) => this.#link.onMembershipChange(delta),
       onCompaction: () => this.compaction.start(),
+      meter: this.ports.applyMeter,
+      onGrowth: () => this.#onGrowth(),
     };
   }
 
@@ -614,7 +705,7 @@ export class Member {
   }
 
   #onSoftState(): void {
-    const { role, lead, term } = this.#state.node.status;
+    const { role, lead, term } = this.#state.node;
     if (role !== "leader" && this.lessor.primary) this.lessor.demote();
     this.ports.log.info("raft role changed", { role, term, leader: formatId(lead) });
     if (this.#stopped !== undefined || lead === this.#leadership.leader) return;
@@ -641,68 +732,8 @@ export class Member {
     }
     if (this.#stopped !== undefined) throw this.#stopped;
   }
-
-  /** Tells the cluster this member's name and client URLs, where they differ from what it knows. */
-  async #publish(): Promise<void> {
-    const { name, clientUrls } = this.settings;
-    const request = { memberID: this.id, memberAttributes: { name, clientUrls: [...clientUrls] } };
-    for (;;) {
-      await this.#leaderKnown();
-      try {
-        // One that has just joined does not know before what form of the command the others understand.
-        await this.linearizable();
-        const known = this.membership.member(this.id);
-        if (known?.name === name && known.clientUrls.join() === clientUrls.join()) return;
-        await this.#proposer.propose("clusterMemberAttrSet", request, publishTimeoutMs);
-      } catch (error) {
-        // What was sent to a leader that was lost is sent again: it means the same however often it is applied.
-        if (this.#stopped !== undefined || !mayPass(error)) throw error;
-      }
-    }
-  }
 }
 
 function isOnlyVoter(id: bigint, { voters }: ConfState): boolean {
   return voters.length === 1 && voters[0] === id;
-}
-
-function mayPass(error: unknown): boolean {
-  return error instanceof WireError && (error.code.startsWith("Timeout") || error.code === "LeaderChanged");
-}
-
-/**
- * Opens the member in a data directory, or founds a cluster of one there.
- *
- * @throws MemberError or WalError, with one line that says what an operator can do
- */
-export async function openMember(settings: MemberSettings, ports: MemberPorts): Promise<Member> {
-  const snapshotFiles = new SnapshotFiles(ports.fileSystem, `${settings.memberDir}/snap`);
-  const state = await bootstrap({
-    memberDir: settings.memberDir,
-    walDir: settings.walDir,
-    ...(settings.walSegmentBytes !== undefined && { segmentBytes: settings.walSegmentBytes }),
-    name: settings.name,
-    peerUrls: settings.peerUrls,
-    clusterToken: settings.clusterToken,
-    initialCluster: settings.initialCluster ?? "",
-    initialClusterState: settings.initialClusterState ?? "new",
-    forceNewCluster: settings.forceNewCluster ?? false,
-    electionTicks: Math.max(2, Math.round(settings.electionTimeoutMs / settings.heartbeatIntervalMs)),
-    preVote: settings.preVote ?? true,
-    ...(settings.maxMessageBytes !== undefined && { maxMessageBytes: settings.maxMessageBytes }),
-    fileSystem: ports.fileSystem,
-    random: ports.random,
-    peers: ports.peers,
-    resolver: { resolveHost: ports.resolveHost ?? (async (host) => host), scheduler: ports.scheduler },
-    log: ports.log,
-    openBackend: ports.openBackend,
-    restoreSnapshot: async (backend, index) => {
-      if (!(await snapshotFiles.has(index))) return false;
-      await snapshotFiles.restore(index, backend);
-      return true;
-    },
-    onRepair: (repair) => ports.log.warn("cut off the torn end of the write-ahead log", { ...repair }),
-  });
-  await snapshotFiles.prepare(state.applied);
-  return new Member({ ...state, snapshotFiles }, settings, ports);
 }

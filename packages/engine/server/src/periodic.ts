@@ -18,7 +18,7 @@ export interface PeriodicOptions {
  *
  * @returns a handle that stops it
  */
-export function startPeriodic({ clock, scheduler, intervalMs, run }: PeriodicOptions): Timer {
+export function startPeriodic({ clock, scheduler, run, intervalMs }: PeriodicOptions): Timer {
   let cancelled = false;
   let timer: Timer | undefined;
 

@@ -1,8 +1,12 @@
+export { checkDatabaseEntry } from "./check-entry.ts";
 export type { DatabaseEntry } from "./database-entry.ts";
 export { type DatabaseStatus, databaseHash } from "./database-hash.ts";
 export type { DatabaseSource } from "./node-input.ts";
 export type { DatabaseSink } from "./page-output.ts";
+export { type RaftSnapshotFile, readRaftSnapshotFile } from "./raft-snapshot-file.ts";
 export { readDatabase } from "./read-database.ts";
+export { readStoreTree, type StoreTreeContent } from "./read-store-tree.ts";
+export { type ChecksumState, checkSnapshotChecksum } from "./snapshot-checksum.ts";
 export { SnapshotError, type SnapshotErrorCode } from "./snapshot-error.ts";
 export { type StoreTreeMember, storeTree } from "./store-tree.ts";
 export { type WriteDatabaseOptions, writeDatabase } from "./write-database.ts";

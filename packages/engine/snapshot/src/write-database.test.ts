@@ -107,3 +107,29 @@ it("passes on the error of the file", async () => {
   };
   await expect(writeDatabase({ view: viewOf({}), file })).rejects.toThrow("ENOSPC");
 });
+
+it("keeps little of what it has read in memory, however much there is, and writes one piece after another", async () => {
+  const entries = 30_000;
+  const value = new Uint8Array(1_000);
+  let [readBytes, writtenBytes, heldBytesMax, writesAtOnce] = [0, 0, 0, 0];
+  const view = {
+    *scan(bucket: string): Generator<readonly [Uint8Array, Uint8Array]> {
+      for (let at = 0; bucket === "key" && at < entries; at++) {
+        readBytes += value.length;
+        heldBytesMax = Math.max(heldBytesMax, readBytes - writtenBytes);
+        yield [Buffer.from(String(at).padStart(17, "0")), value];
+      }
+    },
+  };
+  const file = {
+    async write(_position: number, bytes: Uint8Array): Promise<void> {
+      expect(++writesAtOnce).toBe(1);
+      await Promise.resolve();
+      writtenBytes += bytes.length;
+      writesAtOnce--;
+    },
+  };
+  await writeDatabase({ view, file });
+  expect(readBytes).toBe(entries * value.length);
+  expect(heldBytesMax).toBeLessThan(600_000);
+});

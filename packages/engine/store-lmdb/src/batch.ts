@@ -7,8 +7,6 @@
  * ```
  * The bucket is its index in the list of buckets; the kind is 1 for a put and 0 for a deletion.
  */
-import { asBuffer } from "@conclave/base";
-
 const headBytes = 8;
 const putKind = 1;
 const deleteKind = 0;
@@ -16,25 +14,30 @@ const deleteKind = 0;
 /** Packs writes that are given one by one. */
 export class BatchWriter {
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #buffer: Buffer;
   #used = 0;
 
   /** @param size - the sum of {@link batchWriteBytes} over all writes to come */
   constructor(size: number) {
     this.#bytes = new Uint8Array(size);
-    this.#buffer = asBuffer(this.#bytes);
   }
 
   /** Adds a write; its key is a binary string, its value null for a deletion. */
   add(bucket: number, key: string, value: Uint8Array | null): void {
-    const at = this.#used;
-    this.#buffer.writeUInt8(bucket, at);
-    this.#buffer.writeUInt8(value === null ? deleteKind : putKind, at + 1);
-    this.#buffer.writeUInt16LE(key.length, at + 2);
-    this.#buffer.writeUInt32LE(value?.length ?? 0, at + 4);
-    this.#buffer.write(key, at + headBytes, "latin1");
-    if (value !== null) this.#bytes.set(value, at + headBytes + key.length);
-    this.#used = at + batchWriteBytes(key, value);
+    const bytes = this.#bytes;
+    const valueBytes = value?.length ?? 0;
+    let at = this.#used;
+    bytes[at++] = bucket;
+    bytes[at++] = value === null ? deleteKind : putKind;
+    bytes[at++] = key.length;
+    bytes[at++] = key.length >>> 8;
+    bytes[at++] = valueBytes;
+    bytes[at++] = valueBytes >>> 8;
+    bytes[at++] = valueBytes >>> 16;
+    bytes[at++] = valueBytes >>> 24;
+    // Most keys are short: a call of Buffer would cost more than the loop.
+    for (let index = 0; index < key.length; index++) bytes[at++] = key.charCodeAt(index);
+    if (value !== null) bytes.set(value, at);
+    this.#used = at + valueBytes;
   }
 
   /** The packed batch. */

@@ -1,6 +1,7 @@
 import { type BackendSize, type Bucket, buckets } from "@conclave/base";
 import { type Database, type DatabaseOptions, open, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
 import { createLmdbCodec, type LmdbCodec } from "./lmdb-codec.ts";
+import { checkSchema, schemaDatabases } from "./schema.ts";
 
 /** The database of a bucket. */
 export type BucketDatabase = Database<Uint8Array, Uint8Array>;
@@ -25,18 +26,30 @@ export function rootOptions({ path, mapSizeBytes }: EnvironmentOptions): RootDat
     path,
     noSubdir: false,
     mapSize: mapSizeBytes,
-    maxDbs: buckets.length,
+    maxDbs: buckets.length + schemaDatabases,
     // Plain LMDB: the pages are synced before the meta page that makes them valid is written.
     overlappingSync: false,
   };
 }
 
-/** Opens an environment for reading. The threads of a process may each have it open; they share the map of its file. */
+/**
+ * Opens an environment for reading. The threads of a process may each have it open; they share the map of its file.
+ *
+ * @throws Error if it was written by a newer version
+ */
 export function openEnvironment(options: EnvironmentOptions): Environment {
   const codec = createLmdbCodec();
   const root: RootDatabase<Uint8Array, Uint8Array> = open({ ...rootOptions(options), ...codec });
-  const openAll = () => new Map(buckets.map((bucket) => [bucket, openBucket(root, bucket, codec)]));
-  return { root, databases: root.transactionSync(openAll) }; // One transaction, so that creating them syncs once.
+  const openAll = () => {
+    checkSchema(root);
+    return new Map(buckets.map((bucket) => [bucket, openBucket(root, bucket, codec)]));
+  };
+  try {
+    return { root, databases: root.transactionSync(openAll) }; // One transaction, so that creating them syncs once.
+  } catch (error) {
+    void root.close();
+    throw error;
+  }
 }
 
 /** The typings of `openDB` know less options than it takes. */

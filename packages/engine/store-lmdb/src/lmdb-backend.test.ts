@@ -6,6 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Backend, type Bucket, utf8, utf8Text } from "@conclave/base";
 import { type BackendUnderTest, describeBackend, seededRandom } from "@conclave/testkit";
+import { type Database, open, type RootDatabase } from "lmdb";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type LmdbBackendOptions, openLmdbBackend } from "./lmdb-backend.ts";
 
@@ -97,6 +98,55 @@ describe("openLmdbBackend()", () => {
     bytes.fill(0, 4_096, 4_200);
     await writeFile(dataFile(), bytes);
     await expect(directory.open()).rejects.toThrow(refusal(/there is no meta page at 4096/));
+  });
+
+  describe("of another version", () => {
+    const withRoot = async (path: string, change: (versions: Database, root: RootDatabase) => void): Promise<void> => {
+      const root = open({ path, noSubdir: false, maxDbs: 20 });
+      change(root.openDB("conclave", { encoding: "binary", keyEncoding: "binary" }), root);
+      await root.close();
+    };
+    const store = async (directory: StoreDirectory): Promise<void> => {
+      const backend = await directory.open();
+      backend.put("key", utf8("a"), utf8("1"));
+      await backend.commit();
+      await backend.close();
+    };
+    const schema = utf8("schema");
+
+    it("reads a store from before layouts had versions, and marks it", async () => {
+      await store(directory);
+      await withRoot(directory.path, (versions) => void versions.dropSync());
+      const backend = await directory.open();
+      expect(backend.get("key", utf8("a"))).toEqual(utf8("1"));
+      await backend.close();
+      await withRoot(directory.path, (versions) => expect(utf8Text(versions.get(schema))).toBe("1"));
+    });
+
+    it("keeps the mark when it defragments", async () => {
+      await store(directory);
+      const backend = await directory.open();
+      await backend.defragment();
+      await backend.close();
+      await withRoot(directory.path, (versions) => expect(utf8Text(versions.get(schema))).toBe("1"));
+    });
+
+    it("refuses a layout that is newer, and leaves it alone", async () => {
+      await store(directory);
+      await withRoot(directory.path, (versions) => void versions.putSync(schema, utf8("2")));
+      await expect(directory.open()).rejects.toMatchObject({
+        code: "OPEN",
+        message: `Cannot open the store in ${directory.path}: it was written by a newer version of Conclave: its layout is 2, and this version reads up to 1`,
+      });
+      await withRoot(directory.path, (versions) => void versions.putSync(schema, utf8("1")));
+      expect((await directory.open()).get("key", utf8("a"))).toEqual(utf8("1"));
+    });
+
+    it("refuses a mark that is none", async () => {
+      await store(directory);
+      await withRoot(directory.path, (versions) => void versions.putSync(schema, utf8("one")));
+      await expect(directory.open()).rejects.toMatchObject({ code: "OPEN" });
+    });
   });
 
   it("removes what an interrupted defragmentation left", async () => {

@@ -98,8 +98,7 @@ class LmdbBackend implements Backend {
 
   get(bucket: Bucket, key: Uint8Array): Uint8Array | undefined {
     this.#checkOpen();
-    const name = binaryString(key);
-    const write = this.#buffered(bucket, name);
+    const write = this.#buffered(bucket, key);
     return write === undefined ? readValue(this.#source, bucket, key) : (write ?? undefined);
   }
 
@@ -194,7 +193,9 @@ class LmdbBackend implements Backend {
   }
 
   /** The newest write to a key that LMDB may not hold yet: null for a deletion, undefined for none. */
-  #buffered(bucket: Bucket, key: string): Uint8Array | null | undefined {
+  #buffered(bucket: Bucket, bytes: Uint8Array): Uint8Array | null | undefined {
+    if (this.#active.operations === 0 && this.#frozen.length === 0) return undefined;
+    const key = binaryString(bytes);
     const write = this.#active.get(bucket, key);
     if (write !== undefined) return write;
     for (const overlay of this.#frozen) {

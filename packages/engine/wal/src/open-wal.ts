@@ -36,6 +36,27 @@ export interface OpenedWal {
   readonly repaired: WalRepair | null;
 }
 
+/** What a log says, read without opening it to be appended to. */
+export type ReadWal = Omit<OpenedWal, "wal" | "repaired">;
+
+/**
+ * Reads a log and changes nothing of it. A tail that a crash has torn is left out.
+ *
+ * @throws {@link WalError} as {@link openWal}
+ */
+export async function readWal(options: WalLocation & Pick<OpenWalOptions, "from">): Promise<ReadWal> {
+  const { directory, from = { index: 0, term: 0 } } = options;
+  try {
+    const segments = segmentsFrom(await existingSegments(options), from, directory);
+    const replay = new Replay(from);
+    const { metadata } = await new LogReader(options, (record) => replay.accept(record)).read(segments);
+    const { hardState, entries } = replay;
+    return { metadata, hardState, entries, snapshot: matchingSnapshot(replay, from, directory) };
+  } catch (error) {
+    throw toWalError(error, `read the log in '${directory}'`);
+  }
+}
+
 /**
  * Opens a log to read it once and append to it from then on. A tail that a crash has torn is cut off.
  *

@@ -7,6 +7,11 @@ import type { File } from "./file-system.ts";
  */
 const zeroedAheadBytes = 256 * 1024;
 const zeros = new Uint8Array(zeroedAheadBytes);
+/**
+ * Nothing is filled behind a longer append. What was filled would serve few others like it: it would cost as much as
+ * writing them twice, and save one journal commit among many times its work.
+ */
+const zeroedBehindMax: number = zeroedAheadBytes / 4;
 
 /** The file that records are appended to. */
 export class SegmentFile {
@@ -44,7 +49,7 @@ export class SegmentFile {
     this.#isDurable = false;
     await this.#file.write(this.#offset, bytes);
     this.#offset += bytes.length;
-    if (this.#offset <= this.#zeroedTo) return;
+    if (this.#offset <= this.#zeroedTo || bytes.length > zeroedBehindMax) return;
     this.#zeroedTo = Math.min(this.#offset + zeroedAheadBytes, this.#segmentBytes);
     if (this.#offset < this.#zeroedTo)
       await this.#file.write(this.#offset, zeros.subarray(0, this.#zeroedTo - this.#offset));

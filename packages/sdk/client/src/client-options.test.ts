@@ -1,13 +1,14 @@
 import { services } from "@conclave/protocol";
 import { SnapshotResponse } from "@conclave/protocol/etcdserverpb";
 import { describe, expect, test } from "vitest";
+import { idempotentMethods, patientMethods, reads } from "./calls/raw.ts";
 import { createClient } from "./client.ts";
-import { compare } from "./compare.ts";
 import { ConclaveError, isConclaveError } from "./conclave-error.ts";
-import { op } from "./op.ts";
-import { idempotentMethods, patientMethods, reads } from "./raw.ts";
+import { compare } from "./kv/compare.ts";
+import { op } from "./kv/op.ts";
 import { connectionLost } from "./testing/fake-network.ts";
 import { modelCluster } from "./testing/model-client.ts";
+import { createGrpcTransport } from "./transport/grpc-transport.ts";
 
 /** What the type checker would not let pass, as a user of plain JavaScript may write it. */
 const wrong = (value: unknown) => value as never;
@@ -23,6 +24,12 @@ describe("arguments that are wrong", () => {
       () => createClient({ timeoutMs: -1 }),
       "timeoutMs: Too small: expected number to be >=0 (received -1)",
     ],
+    [
+      "a time beyond Node's timers",
+      () => createGrpcTransport({ keepaliveTimeMs: 2 ** 31 }),
+      "expected number to be <=2147483647",
+    ],
+    ["no time to connect", () => createGrpcTransport({ connectTimeoutMs: 0 }), "connectTimeoutMs: Too small"],
     ["a key that is a number", () => client.get(wrong(5)), "expected a string or Uint8Array (received 5)"],
     [
       "a value that is an object",
@@ -52,6 +59,11 @@ describe("arguments that are wrong", () => {
     ],
     ["a page without pairs", () => client.pages("a", { pageSize: 0 }), "pageSize: Too small"],
     ["a watch from nowhere", () => client.watch("a", wrong({ from: "then" })), '(received "then")'],
+    [
+      "a cursor that is none",
+      () => client.watch("a", { from: "conclave-cursor:2:x" }),
+      "Cannot watch from what is no cursor",
+    ],
     ["an empty buffer", () => client.watch("a", { bufferEvents: 0 }), "bufferEvents: Too small"],
     [
       "a compare with a text for a number",
@@ -68,6 +80,15 @@ describe("arguments that are wrong", () => {
       'Unrecognized key: "idempotant"',
     ],
   ];
+  test("which may stand beside secrets are refused without showing those", () => {
+    const key = "-----BEGIN PRIVATE KEY-----";
+    const all = [{ tls: { key }, colour: 1 }, { tls: { key, colour: 1 } }, { tls: { key: [key] } }];
+    for (const options of all) {
+      expect(() => createClient(wrong(options))).toThrow(/Invalid options of a client: /);
+      expect(() => createClient(wrong(options))).not.toThrow("PRIVATE");
+    }
+  });
+
   test.each(cases)("%s is refused with what was received", async (_name, call, message) => {
     const failure = await (async () => call())().then(
       () => "no error",

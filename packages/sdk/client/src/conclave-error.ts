@@ -21,6 +21,8 @@ export interface ConclaveErrorDetails {
   readonly lease?: bigint;
   /** Why a member ended a watch, in its own words. */
   readonly reason?: string;
+  /** `TIMEOUT` of one who would not wait at all: that it is somebody else's, and not the answer that did not come. */
+  readonly isTaken?: boolean;
 }
 
 /** What an error is made of, besides its code and message. */

@@ -96,7 +96,9 @@ export type StatusErrorCode =
  * - `STALE_READ`: every member that answered a serializable read is behind what this client has already seen
  * - `SESSION_LOST`: the lease of a session ran out or was revoked
  * - `OWNERSHIP_LOST`: what was owned, such as a lock, belongs to someone else by now; a guarded write was refused
+ * - `NO_CANDIDATE`: nobody stands, or not the one wanted, to whom leadership could be handed over
  * - `SLOW_CONSUMER`: the buffer of a watch with the policy `"fail"` was full
+ * - `CONFLICT`: what an optimistic transaction read was changed by others in every try; nothing was changed
  * - `HANDLER_FAILED`: an event handler threw; its error is the `cause`
  */
 export type LocalErrorCode =
@@ -108,7 +110,9 @@ export type LocalErrorCode =
   | "STALE_READ"
   | "SESSION_LOST"
   | "OWNERSHIP_LOST"
+  | "NO_CANDIDATE"
   | "SLOW_CONSUMER"
+  | "CONFLICT"
   | "HANDLER_FAILED";
 
 /** Every code a {@link ConclaveError} can have. */

@@ -3,26 +3,49 @@
  * to a lease of its own, in the layout of etcd's Go package `concurrency` (`<name>/<lease in hex>`, ordered by create
  * revision), so that holders in any language exclude each other. Each waits for the one before it only.
  */
-import type { Timer } from "@conclave/base";
-import type { CallOptions } from "./call-scope.ts";
+import type { Scheduler, Timer } from "@conclave/base";
+import { type CallOptions, sleep } from "./calls/call-scope.ts";
 import type { ClientView } from "./client.ts";
-import { type Compare, compare } from "./compare.ts";
-import { ConclaveError } from "./conclave-error.ts";
-import { type BytesInput, prefix } from "./key-range.ts";
-import type { KeyValue } from "./key-value.ts";
-import type { MutationOptions } from "./kv-options.ts";
-import { type Op, op } from "./op.ts";
-import type { Session, SessionOptions } from "./session.ts";
-import type { TxnResult } from "./txn.ts";
+import { ConclaveError, isConclaveError } from "./conclave-error.ts";
+import {
+  enterQueue,
+  exclusiveQueue,
+  lostPlace,
+  type QueuePlace,
+  type QueueRule,
+  waitForTurn,
+} from "./contention-queue.ts";
+import { type Compare, compare } from "./kv/compare.ts";
+import type { BytesInput } from "./kv/key-range.ts";
+import type { MutationOptions } from "./kv/kv-options.ts";
+import type { Op } from "./kv/op.ts";
+import type { TxnResult } from "./kv/txn.ts";
+import type { Session, SessionOptions } from "./lease/session.ts";
 
 /** How a name is to be owned. */
-export interface OwnershipOptions extends Pick<SessionOptions, "ttlSec" | "marginMs"> {
+export interface OwnershipOptions extends Pick<SessionOptions, "ttlSec" | "marginMs" | "renewer"> {
   /** What others see of this contender; default: nothing. */
   readonly value?: BytesInput | undefined;
   /** Longest time to wait for the turn, in milliseconds; 0 takes the name only if it is free. Default: no limit. */
   readonly waitMs?: number | undefined;
   /** Ends the wait: the call rejects with `ABORTED`. Default: none. */
   readonly signal?: AbortSignal | undefined;
+  /** Where the contender stands and whom it waits for. Default: behind everybody who wants the name. */
+  readonly queue?: QueueRule | undefined;
+  /**
+   * A session to contend with, which is closed when ownership ends or is not won. A key that hangs on its lease already
+   * keeps its place in the queue. Default: one with a lease of its own.
+   */
+  readonly session?: Session | undefined;
+  /** What else is written in the transaction that takes the place in the queue; default: nothing. */
+  readonly alongside?:
+    | ((place: { readonly key: string; readonly lease: bigint }) => readonly Op<unknown>[])
+    | undefined;
+  /**
+   * What to do when the key is deleted while its lease lives: `"fail"`, or stand `"again"`, behind everybody.
+   * Default: `"fail"`.
+   */
+  readonly onDisplaced?: "fail" | "again" | undefined;
 }
 
 /** A name that is owned. Whether it still is, is computed when asked, never signalled late. */
@@ -41,6 +64,8 @@ export interface Ownership extends AsyncDisposable {
   readonly ended: Promise<ConclaveError>;
   /** The lease that ownership hangs on. */
   readonly lease: bigint;
+  /** The granted time to live of that lease, in seconds. */
+  readonly ttlSec: number;
   /** Holds only while this owner owns the name: for transactions of one's own. */
   readonly guard: Compare;
   /** @throws ConclaveError `SESSION_LOST` or `CLOSED` if it is not held now */
@@ -54,9 +79,18 @@ export interface Ownership extends AsyncDisposable {
     ops: Ops,
     options?: MutationOptions,
   ): Promise<Extract<TxnResult<Ops, []>, { succeeded: true }>>;
-  /** Gives the name up; the next contender owns it at once. Does nothing if it is lost. */
+  /**
+   * Gives the name up; the next contender owns it at once. Repeated until it is confirmed or the lease has run out by
+   * itself, unless `timeoutMs` says for how long. Does nothing if the name is lost, and never touches what the next owner
+   * has. Disposal does the same and never throws: what it could not give up ends with its lease.
+   *
+   * @throws ConclaveError `OUTCOME_UNKNOWN` or what else kept it from being confirmed; it may be called again
+   */
   release(options?: CallOptions): Promise<void>;
 }
+
+/** For how long one who has given up waiting waits to be out of the queue, in milliseconds. */
+const leavePatienceMs = 1_000;
 
 /**
  * Stands in the queue for a name until it is this contender's turn.
@@ -70,43 +104,95 @@ export async function takeOwnership(
   name: string,
   options: OwnershipOptions = {},
 ): Promise<Ownership> {
-  const { ttlSec, marginMs, signal } = options;
-  const session = await client.session({ ttlSec, marginMs, signal });
-  using wait = new Wait(client, session, name, options);
+  return await withOwnSession(client, { ...options, name }, async (session, signal) => {
+    const { key, fence } = await standInQueue(client, session, name, { ...options, signal });
+    return createOwnership(client, session, { keys: [key], fence });
+  });
+}
+
+/** Stands in the queue until it is this contender's turn. */
+async function standInQueue(
+  client: ClientView,
+  session: Session,
+  name: string,
+  options: OwnershipOptions & { readonly signal: AbortSignal },
+): Promise<QueuePlace> {
+  const { value = "", queue = exclusiveQueue(name), alongside, signal, onDisplaced } = options;
+  for (;;) {
+    const place = await enterQueue(client, queue, { lease: session.lease, value, alongside, signal });
+    try {
+      await waitForTurn(client, queue, place, { onlyIfFree: options.waitMs === 0, signal });
+      return place;
+    } catch (error) {
+      const isDisplaced = isConclaveError(error, "OWNERSHIP_LOST") && session.held;
+      if (!isDisplaced || onDisplaced !== "again") throw error;
+    }
+  }
+}
+
+/** How to contend on a session of one's own. */
+export interface ContentionOptions
+  extends Pick<OwnershipOptions, "ttlSec" | "marginMs" | "renewer" | "waitMs" | "signal" | "session"> {
+  /** What is contended for, for errors. */
+  readonly name: string;
+}
+
+/**
+ * Opens a session and contends on it. Whatever keeps the contender from owning, within `waitMs` or at all, ends the session
+ * and with it every key that hangs on it.
+ *
+ * @param contend - what to do with the session; its signal ends when nobody waits any more
+ * @throws ConclaveError `TIMEOUT`, `ABORTED` or `SESSION_LOST`, whichever ended the wait, or what `contend` throws
+ */
+export async function withOwnSession<Held>(
+  client: ClientView,
+  options: ContentionOptions,
+  contend: (session: Session, signal: AbortSignal) => Promise<Held>,
+): Promise<Held> {
+  const { ttlSec, marginMs, renewer } = options;
+  const { scheduler } = client.ports;
+  using wait = new Wait(scheduler, options);
+  const opened = options.session ?? client.session({ ttlSec, marginMs, renewer, signal: wait.signal });
+  const session = await Promise.resolve(opened).catch((error: unknown) => {
+    throw wait.timeout ?? error;
+  });
   try {
-    const contender = await enterQueue(client, session, name, options.value ?? "", wait.signal);
-    await waitForTurn(client, name, contender, { onlyIfFree: options.waitMs === 0, signal: wait.signal });
+    const held = await contend(session, AbortSignal.any([wait.signal, session.signal]));
     session.assertHeld();
-    return new LeasedOwnership(client, session, contender);
+    return held;
   } catch (error) {
-    const reason = wait.reason ?? error;
-    // The revoke takes the key out of the queue; should it fail, the lease runs out by itself.
-    await session.close().catch(() => {});
+    const reason = wait.timeout ?? (session.signal.aborted ? session.signal.reason : error);
+    await leave(session, scheduler);
     throw reason;
   }
 }
 
-/** What ends a wait: the caller, the clock, or the loss of the contender's own session. */
+/** Ends the session of one who gave up, who does not wait long for that: should it fail, the lease runs out by itself. */
+async function leave(session: Session, scheduler: Scheduler): Promise<void> {
+  const hasLeft = new AbortController();
+  const left = session.close({ timeoutMs: session.ttlSec * 1_000 }).catch(() => {});
+  void left.then(() => hasLeft.abort());
+  await sleep(scheduler, leavePatienceMs, hasLeft.signal);
+}
+
+/** What ends a wait besides the loss of the contender's own session: the caller, or the clock. */
 class Wait implements Disposable {
   readonly signal: AbortSignal;
   readonly #timeout = new AbortController();
-  readonly #session: Session;
   readonly #timer: Timer | undefined;
 
-  constructor({ ports }: ClientView, session: Session, name: string, { waitMs, signal }: OwnershipOptions) {
-    this.#session = session;
-    this.signal = AbortSignal.any([session.signal, this.#timeout.signal, ...(signal === undefined ? [] : [signal])]);
+  constructor(scheduler: Scheduler, { name, waitMs, signal }: ContentionOptions) {
+    this.signal = signal === undefined ? this.#timeout.signal : AbortSignal.any([this.#timeout.signal, signal]);
     if (waitMs === undefined || waitMs === 0) return;
-    this.#timer = ports.scheduler.after(waitMs, () => {
+    this.#timer = scheduler.after(waitMs, () => {
       const message = `Waiting for "${name}" timed out after ${waitMs} ms`;
       this.#timeout.abort(new ConclaveError("TIMEOUT", message, { retryable: true }));
     });
   }
 
-  /** Why the wait was ended, if not by the caller: a better error than that of the call which was cut short. */
-  get reason(): unknown {
-    if (this.#timeout.signal.aborted) return this.#timeout.signal.reason;
-    return this.#session.signal.aborted ? this.#session.signal.reason : undefined;
+  /** The error of the timeout if it passed: a better one than that of the call which was cut short. */
+  get timeout(): unknown {
+    return this.#timeout.signal.aborted ? this.#timeout.signal.reason : undefined;
   }
 
   [Symbol.dispose](): void {
@@ -114,111 +200,34 @@ class Wait implements Disposable {
   }
 }
 
-interface Contender {
-  readonly key: string;
+/** What is owned: the keys, of which there is one for each name, and the revision at which they came to be. */
+export interface OwnedKeys {
+  /** The keys, at least one. */
+  readonly keys: readonly string[];
+  /** Their create revision. */
   readonly fence: number;
 }
 
-/** Puts the contender's key. Guarded by the key's absence, so repeating it after an unknown outcome is safe. */
-async function enterQueue(
-  client: ClientView,
-  session: Session,
-  name: string,
-  value: BytesInput,
-  signal: AbortSignal,
-): Promise<Contender> {
-  const key = `${name}/${session.lease.toString(16)}`;
-  const result = await client
-    .txn()
-    .if(compare.createRevision(key).equal(0))
-    .then(op.put(key, value, { lease: session.lease }))
-    .else(op.get(key))
-    .commit({ signal, idempotent: true });
-  if (result.succeeded) return { key, fence: result.revision };
-  const [own] = result.responses;
-  if (own === undefined) throw lost(key);
-  return { key, fence: own.createRevision };
-}
-
-async function waitForTurn(
-  client: ClientView,
-  name: string,
-  { key, fence }: Contender,
-  { onlyIfFree, signal }: { readonly onlyIfFree: boolean; readonly signal: AbortSignal },
-): Promise<void> {
-  for (;;) {
-    // One read of both at one revision: ownership is never taken on a key that is gone.
-    const [own, predecessor, revision] = await readQueue(client, name, { key, fence }, signal);
-    if (own?.createRevision !== fence) throw lost(key);
-    if (predecessor === undefined) return;
-    if (onlyIfFree) throw new ConclaveError("TIMEOUT", `"${name}" is taken`, { retryable: true });
-    await changeOf(client, [predecessor.key, key], revision, signal);
-  }
-}
-
-async function readQueue(
-  client: ClientView,
-  name: string,
-  { key, fence }: Contender,
-  signal: AbortSignal,
-): Promise<readonly [own: KeyValue | undefined, predecessor: KeyValue | undefined, revision: number]> {
-  const before = {
-    sortBy: "createRevision",
-    order: "descending",
-    limit: 1,
-    maxCreateRevision: fence - 1,
-    keysOnly: true,
-  } as const;
-  const { responses, revision } = await client
-    .txn()
-    .then(op.get(key), op.range(prefix(`${name}/`), before))
-    .commit({ signal });
-  const [own, queue] = responses as readonly [KeyValue | undefined, { readonly kvs: readonly KeyValue[] }];
-  return [own, queue.kvs[0], revision];
-}
-
-/** Resolves when one of the keys is deleted after a revision. */
-async function changeOf(
-  client: ClientView,
-  keys: readonly Uint8Array[] | readonly BytesInput[],
-  revision: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const first = new AbortController();
-  const either = AbortSignal.any([signal, first.signal]);
-  const watches = keys.map(async (key) => {
-    await using watcher = client.watch(key, {
-      from: revision + 1,
-      only: "delete",
-      onCompaction: "resync",
-      signal: either,
-    });
-    for await (const _batch of watcher) return;
-  });
-  try {
-    await Promise.race(watches);
-  } finally {
-    first.abort();
-    await Promise.allSettled(watches);
-  }
-  signal.throwIfAborted();
-}
-
-function lost(key: string): ConclaveError {
-  return new ConclaveError("OWNERSHIP_LOST", `The key "${key}" is gone: its lease ran out or someone deleted it`);
+/** Makes the ownership of keys that hang on a session. For recipes that put them in ways of their own. */
+export function createOwnership(client: ClientView, session: Session, owned: OwnedKeys): Ownership {
+  return new LeasedOwnership(client, session, owned);
 }
 
 class LeasedOwnership implements Ownership {
   readonly key: string;
   readonly fence: number;
   readonly guard: Compare;
+  readonly #guards: readonly Compare[];
   readonly #client: ClientView;
   readonly #session: Session;
+  #releasing: Promise<void> | undefined;
 
-  constructor(client: ClientView, session: Session, { key, fence }: Contender) {
+  constructor(client: ClientView, session: Session, { keys, fence }: OwnedKeys) {
+    const [key = ""] = keys;
     this.key = key;
     this.fence = fence;
     this.guard = compare.createRevision(key).equal(fence);
+    this.#guards = keys.map((each) => compare.createRevision(each).equal(fence));
     this.#client = client;
     this.#session = session;
   }
@@ -243,6 +252,10 @@ class LeasedOwnership implements Ownership {
     return this.#session.lease;
   }
 
+  get ttlSec(): number {
+    return this.#session.ttlSec;
+  }
+
   assertHeld(): void {
     this.#session.assertHeld();
   }
@@ -253,18 +266,51 @@ class LeasedOwnership implements Ownership {
   ): Promise<Extract<TxnResult<Ops, []>, { succeeded: true }>> {
     const result = await this.#client
       .txn()
-      .if(this.guard)
+      .if(...this.#guards)
       .then(...ops)
       .commit(options);
-    if (!result.succeeded) throw lost(this.key);
+    if (!result.succeeded) throw lostPlace(this.key);
     return result as Extract<TxnResult<Ops, []>, { succeeded: true }>;
   }
 
-  release(options?: CallOptions): Promise<void> {
-    return this.#session.close(options);
+  release(options: CallOptions = {}): Promise<void> {
+    this.#releasing ??= this.#giveUp(options).catch((error: unknown) => {
+      // Whoever wants to try again may.
+      this.#releasing = undefined;
+      throw error;
+    });
+    return this.#releasing;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.release();
+  async [Symbol.asyncDispose](): Promise<void> {
+    // What the scope threw must not be hidden behind this, and the lease runs out by itself.
+    await this.release().catch(() => {});
+  }
+
+  /** The lease is nobody else's, so that revoking it takes nothing from the next owner, however often it is done. */
+  async #giveUp({ timeoutMs, signal }: CallOptions): Promise<void> {
+    const { clock } = this.#client.ports;
+    const goneAtMs = clock.monotonicMs() + (timeoutMs ?? this.ttlSec * 1_000);
+    for (;;) {
+      try {
+        await this.#revoke({ signal, timeoutMs: Math.max(1, goneAtMs - clock.monotonicMs()) });
+        return;
+      } catch (error) {
+        const maybeLater =
+          isConclaveError(error) && (error.retryable || error.maybeApplied) && error.code !== "ABORTED";
+        if (!maybeLater || clock.monotonicMs() >= goneAtMs) throw error;
+      }
+    }
+  }
+
+  async #revoke(options: CallOptions): Promise<void> {
+    const { signal } = this.#session;
+    if (!signal.aborted) return await this.#session.close(options);
+    if (isConclaveError(signal.reason, "SESSION_LOST")) return;
+    try {
+      await this.#client.lease.revoke(this.lease, options);
+    } catch (error) {
+      if (!isConclaveError(error, "LEASE_NOT_FOUND")) throw error;
+    }
   }
 }

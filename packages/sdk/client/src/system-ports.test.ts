@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
-import { createSystemClock, systemRandom, systemScheduler } from "./system-ports.ts";
+import { describe, expect, test } from "vitest";
+import { createSystemClock, systemRandom } from "./system-ports.ts";
 
 describe("the system's clock", () => {
   /** `performance.now` stands still while the machine is suspended; `os.uptime` does not. */
@@ -63,50 +63,6 @@ describe("the system's clock", () => {
 
   test("has the time of day for people", () => {
     expect(Math.abs(createSystemClock().wallMs() - Date.now())).toBeLessThan(1_000);
-  });
-});
-
-describe("the system's timers", () => {
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
-  test("keep the process alive unless they are in the background", () => {
-    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
-    const before = timers();
-    const background = systemScheduler.after(60_000, () => {}, { background: true });
-    expect(timers()).toBe(before);
-    const foreground = systemScheduler.after(60_000, () => {});
-    expect(timers()).toBe(before + 1);
-    background.cancel();
-    foreground.cancel();
-    expect(timers()).toBe(before);
-  });
-
-  test("wait longer than Node's timers can", () => {
-    vi.useFakeTimers();
-    let fired = false;
-    systemScheduler.after(2 ** 31 + 1_000, () => {
-      fired = true;
-    });
-    vi.advanceTimersByTime(2 ** 31 - 1);
-    expect(fired).toBe(false);
-    vi.advanceTimersByTime(1_001);
-    expect(fired).toBe(true);
-  });
-
-  test("run what is for the end of the turn after it", async () => {
-    const order: string[] = [];
-    const done = new Promise<void>((resolve) =>
-      systemScheduler.atTurnEnd(() => {
-        order.push("end of turn");
-        resolve();
-      }),
-    );
-    await Promise.resolve();
-    order.push("promise");
-    await done;
-    expect(order).toEqual(["promise", "end of turn"]);
   });
 });
 

@@ -7,7 +7,7 @@ export function validate<T>(schema: z.ZodType, value: T, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return value;
   const flaws = result.error.issues.map(
-    ({ path, message }) => `${describePath(path, what)}: ${message} (received ${show(at(value, path))})`,
+    (issue) => `${describePath(issue.path, what)}: ${issue.message}${received(value, issue)}`,
   );
   throw new ConclaveError("INVALID_ARGUMENT", `Invalid ${what}: ${flaws.join("; ")}`);
 }
@@ -25,6 +25,11 @@ function isEmpty(options: unknown): boolean {
 
 function describePath(path: readonly PropertyKey[], what: string): string {
   return path.length === 0 ? what : path.map(String).join(".");
+}
+
+/** What was received, but neither what stands beside an unknown option nor anything of TLS: it may be a secret. */
+function received(value: unknown, { code, path }: z.core.$ZodIssue): string {
+  return code === "unrecognized_keys" || path[0] === "tls" ? "" : ` (received ${show(at(value, path))})`;
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,10 +1,11 @@
-export type {
-  CampaignOptions,
-  Election,
-  ElectionOptions,
-  Leadership,
-  LeaderTask,
-  LeadOptions,
-} from "./election.ts";
+export type { Candidate, CandidateOptions, Leader, ObservedLeader } from "./candidate.ts";
+export type { Cron, CronEvents, CronJob, CronOptions, CronRun, CronRunOptions } from "./cron/cron.ts";
+export { createCron } from "./cron/cron.ts";
+export type { CronTick, CronTickState } from "./cron/cron-tick.ts";
+export type { CampaignOptions, Election, ElectionEvents, ElectionOptions, ElectionState } from "./election.ts";
 export { createElection } from "./election.ts";
-export type { Leader } from "./leader-watch.ts";
+export type { Handover } from "./handover.ts";
+export type { LeaderTask, LeaderTerm, LeadOptions } from "./leader-term.ts";
+export type { HandOverOptions, Leadership } from "./leadership.ts";
+export type { ElectionListing, ListElectionsOptions, NamedElection } from "./list-elections.ts";
+export { listElections } from "./list-elections.ts";

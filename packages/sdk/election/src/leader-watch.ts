@@ -1,23 +1,5 @@
 import { type ClientView, type KeyValue, prefix, type WatchBatch } from "@conclave/client";
-
-/** A leader, as others see it. */
-export interface Leader {
-  /** What it proclaims. */
-  readonly value: string;
-  /** Its fence: grows with every leader. */
-  readonly fence: number;
-  /** Its key. */
-  readonly key: string;
-  /** The lease it lives on. */
-  readonly lease: bigint;
-  /** The revision at which it proclaimed this value. */
-  readonly revision: number;
-}
-
-/** What others see of a contender's key. */
-export function toLeader({ keyString, valueString, createRevision, lease, modRevision }: KeyValue): Leader {
-  return { value: valueString, fence: createRevision, key: keyString, lease, revision: modRevision };
-}
+import { type ObservedLeader, toLeader } from "./candidate.ts";
 
 /** The candidates of an election as of one revision; the oldest leads. */
 class Candidates {
@@ -52,15 +34,16 @@ export async function* watchLeader(
   client: ClientView,
   name: string,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Leader, void, undefined> {
+): AsyncGenerator<ObservedLeader, void, undefined> {
   const candidates = new Candidates();
   let told: KeyValue | undefined;
   await using watcher = client.watch(prefix(`${name}/`), { from: "snapshot", onCompaction: "resync", signal });
   for await (const batch of watcher) {
     candidates.apply(batch);
     const { leader } = candidates;
-    if (leader === undefined || leader.modRevision === told?.modRevision) continue;
+    if (leader === undefined || (leader.keyString === told?.keyString && leader.modRevision === told.modRevision))
+      continue;
     told = leader;
-    yield toLeader(leader);
+    yield { ...toLeader(leader), asOf: batch.revision };
   }
 }

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type Client, connect, isConclaveError, op } from "@conclave/client";
+import { hostname } from "node:os";
+import { type Client, connect, isConclaveError, op, prefix } from "@conclave/client";
 import { type BackEndMember, backEnds } from "@conclave/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createLock, type HeldLock, type LockOptions } from "./index.ts";
+import { createLock, type HeldLock, type LockOptions, listLocks } from "./index.ts";
 
 let counter = 0;
 const freshName = (): string => `locks/${counter++}`;
@@ -61,6 +62,27 @@ describe.each(backEnds())("a lock on $name", ({ absent, start }) => {
       await held.release();
       await (await waiting).release();
       expect((await lock.inspect()).holder).toBeUndefined();
+    });
+
+    test("tells of each contender where it runs and for how long it has been there", async () => {
+      const name = freshName();
+      await using _held = await createLock(client, name).acquire();
+      const { holder } = await createLock(client, name).inspect();
+      expect(holder).toMatchObject({ host: hostname(), pid: process.pid });
+      expect(holder?.ageMs).toBeLessThan(60_000);
+    });
+
+    test("is listed with its holder and waiters while it is held", async () => {
+      const name = `listed-${freshName()}`;
+      const held = await createLock(client, name, { holder: "a" }).acquire();
+      const waiting = createLock(client, name, { holder: "b" }).acquire();
+      while ((await createLock(client, name).inspect()).waiters.length === 0);
+      const { locks, revision } = await listLocks(client, { prefix: "listed-" });
+      expect(revision).toBeGreaterThan(held.fence);
+      expect(locks).toMatchObject([{ name, holder: { holder: "a", key: held.key }, waiters: [{ holder: "b" }] }]);
+      await held.release();
+      await (await waiting).release();
+      expect((await listLocks(client, { prefix: "listed-" })).locks).toEqual([]);
     });
 
     test("tryAcquire() takes it only if it is free", async () => {
@@ -158,6 +180,105 @@ describe.each(backEnds())("a lock on $name", ({ absent, start }) => {
       expect(Math.max(...most)).toBe(1);
     });
 
+    test("a reentrant lock is taken again inside of its task, and released with the last of its holds", async () => {
+      const lock = createLock(client, freshName(), { reentrant: true });
+      await lock.run(async (outer) => {
+        const inner = await lock.acquire();
+        expect(inner.fence).toBe(outer.fence);
+        await lock.run(async (innermost) => expect(innermost.fence).toBe(outer.fence));
+        expect((await lock.tryAcquire())?.fence).toBe(outer.fence);
+        await inner.release();
+        await inner.release();
+        expect([inner.held, outer.held]).toEqual([false, true]);
+        expect(() => inner.assertHeld()).toThrow(expect.objectContaining({ code: "CLOSED" }));
+      });
+      // The hold that was tried and not given back keeps it.
+      expect((await lock.inspect()).holder).toBeDefined();
+      expect(await lock.tryAcquire()).toBeUndefined();
+    });
+
+    test("a reentrant lock excludes other tasks, and those that its own has left behind", async () => {
+      const lock = createLock(client, freshName(), { reentrant: true });
+      let leftBehind: Promise<number> = Promise.resolve(0);
+      const released = new AbortController();
+      const first = await lock.run(async ({ fence }) => {
+        leftBehind = new Promise((resolve) => {
+          released.signal.addEventListener("abort", () => resolve(lock.run(async (held) => held.fence)));
+        });
+        return fence;
+      });
+      await using other = await lock.acquire();
+      released.abort();
+      await other.release();
+      expect(await leftBehind).toBeGreaterThan(first);
+    });
+
+    test("a reentrant lock that is lost cannot be taken again by the task that had it", async () => {
+      const lock = createLock(client, freshName(), { reentrant: true, ttlSec: 2 });
+      await lock.run(async (held) => {
+        await loseLease(client, held);
+        await held.ended;
+        await expect(lock.acquire()).rejects.toMatchObject({ code: "SESSION_LOST" });
+      });
+    });
+
+    test("a holder hears that it is asked to give way, by promise, event and iteration, and later ones do not", async () => {
+      const name = freshName();
+      const lock = createLock(client, name, { holder: "impatient" });
+      expect(await lock.requestRelease()).toBeUndefined();
+      const held = await createLock(client, name).acquire();
+      const asked = await lock.requestRelease({ reason: "maintenance" });
+      expect(asked?.fence).toBe(held.fence);
+      const request = { by: "impatient", host: hostname(), reason: "maintenance" };
+      expect(await held.releaseRequested).toEqual(request);
+      for await (const each of held.releaseRequests()) {
+        expect(each).toEqual(request);
+        break;
+      }
+      const told = new Promise((resolve) => held.once("releaseRequested", resolve));
+      await lock.requestRelease({ reason: "again" });
+      expect(await told).toMatchObject({ reason: "again" });
+      const next = lock.acquire();
+      await held.release();
+      const { releaseRequested, release } = await next.then((each) => ({
+        releaseRequested: each.releaseRequested,
+        release: () => each.release(),
+      }));
+      await release();
+      expect(await releaseRequested).toBeUndefined();
+      expect(await client.range(prefix(`${name}.`))).toMatchObject({ count: 0 });
+    });
+
+    test("with a delay it waits after a holder that was lost, and not after one that has released it", async () => {
+      const name = freshName();
+      const lock = createLock(client, name, { lockDelayMs: 60_000 });
+      await (await lock.acquire()).release();
+      const lost = await lock.acquire();
+      await loseLease(client, lost);
+      // Its task hears of it, ends early and releases what it has no longer; what it has sent elsewhere is under way still.
+      await lost.ended;
+      await lost.release();
+      expect(await lock.tryAcquire()).toBeUndefined();
+      await expect(lock.acquire({ waitMs: 100 })).rejects.toMatchObject({ code: "TIMEOUT" });
+      const mark = await client.get(`${name}.held`);
+      expect(mark?.valueString).toBe(`${lost.fence}`);
+      const waiting = lock.acquire();
+      while ((await lock.inspect()).holder === undefined);
+      await client.lease.revoke(mark?.lease ?? 0n);
+      const next = await waiting;
+      expect(next.held).toBe(true);
+      await next.release();
+      expect(await client.get(`${name}.held`)).toBeUndefined();
+    });
+
+    test("may be released twice", async () => {
+      const name = freshName();
+      const held = await createLock(client, name).acquire();
+      await held.release();
+      await held.release();
+      expect((await createLock(client, name).inspect()).holder).toBeUndefined();
+    });
+
     test("namespaces keep locks of the same name apart", async () => {
       const name = freshName();
       await using _one = await createLock(client.namespace("one/"), name).acquire();
@@ -192,7 +313,9 @@ describe("createLock()", () => {
     ["", {}, "must not be empty"],
     ["a", { ttlSec: 0 }, "ttlSec"],
     ["a", { ttlsec: 5 }, "ttlsec"],
+    ["a", { lockDelayMs: -1 }, "lockDelayMs"],
+    ["a", { reentrant: 1 }, "reentrant"],
   ])("refuses %j %j", async (name, options, message) => {
-    expect(() => createLock(undefined as never, name, options as LockOptions)).toThrow(message);
+    expect(() => createLock(undefined as never, name, options as unknown as LockOptions)).toThrow(message);
   });
 });

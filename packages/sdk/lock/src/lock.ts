@@ -1,48 +1,33 @@
+/** @module The mutex. */
+import { type CallOptions, type ClientView, listContentions, readContenders, takeOwnership } from "@conclave/client";
+import * as z from "zod";
+import { type Acquirable, createAcquirable } from "./acquirable.ts";
+import { check, contenderFields, nameSchema } from "./check.ts";
 import {
-  type CallOptions,
-  type ClientView,
-  ConclaveError,
-  isConclaveError,
-  type Ownership,
-  prefix,
-  takeOwnership,
-} from "@conclave/client";
-import { z } from "zod";
+  type ContenderOptions,
+  describeContender,
+  type LockContender,
+  leaseOptions,
+  toLockContender,
+} from "./contender.ts";
+import { type HeldLock, Holding } from "./held-lock.ts";
+import { waitOutDelay } from "./lock-delay.ts";
+import { reentrant } from "./reentrancy.ts";
+import { askToRelease, type RequestReleaseOptions } from "./release-request.ts";
 
 /** How a lock is made. */
-export interface LockOptions {
+export interface LockOptions extends ContenderOptions {
   /**
-   * Seconds after which the lock of a holder that has died, or hangs, falls to the next one. Default 15, at least the
-   * server's minimum of 2.
+   * The shortest time between a holder that was lost without releasing the lock and the next one, in milliseconds: what the
+   * lost one has under way elsewhere can come to its end. It may become twice as long, and half the time to live. The same
+   * for everybody who contends; clients in other languages know nothing of it. At most a day. Default: 0.
    */
-  readonly ttlSec?: number;
-  /** Milliseconds before the lease's end at which the holder stops trusting its lock. Default: the client's. */
-  readonly marginMs?: number;
-  /** What others see of the holder with {@link Lock.inspect}, such as a host name. Default: nothing. */
-  readonly holder?: string;
-}
-
-/** How long to wait for a lock. */
-export interface AcquireOptions {
-  /** Longest wait in milliseconds; default: no limit. */
-  readonly waitMs?: number;
-  /** Ends the wait: the call rejects with `ABORTED`. Default: none. */
-  readonly signal?: AbortSignal;
-}
-
-/** A lock that is held: {@link Ownership} of the lock's name. `await using` releases it at the end of the scope. */
-export type HeldLock = Ownership;
-
-/** Someone who holds a lock or waits for it. */
-export interface LockContender {
-  /** The contender's key. */
-  readonly key: string;
-  /** Its fence, if it holds or comes to hold the lock. */
-  readonly fence: number;
-  /** The lease it lives on. */
-  readonly lease: bigint;
-  /** What it says of itself. */
-  readonly holder: string;
+  readonly lockDelayMs?: number | undefined;
+  /**
+   * Whether a task that `run` has called may take this lock again through this object, and gets it at once. It is released
+   * when it was released as often as taken. Default: false; then such a task waits for itself.
+   */
+  readonly reentrant?: boolean | undefined;
 }
 
 /** Who holds a lock and who waits, at one revision. */
@@ -55,45 +40,49 @@ export interface LockState {
   readonly waiters: readonly LockContender[];
 }
 
-/** A fair mutex across processes: first come, first served. */
-export interface Lock {
+/** A lock that somebody holds, with its name. */
+export interface NamedLock {
   /** The lock's name. */
   readonly name: string;
-  /**
-   * Waits until the lock is this caller's. Every call contends for itself: two tasks of one process exclude each other.
-   *
-   * @throws ConclaveError `TIMEOUT`, `ABORTED`, or `SESSION_LOST` if the caller's own lease ran out while it waited
-   */
-  acquire(options?: AcquireOptions): Promise<HeldLock>;
-  /** Takes the lock if it is free; otherwise resolves with undefined at once. */
-  tryAcquire(options?: Pick<AcquireOptions, "signal">): Promise<HeldLock | undefined>;
-  /**
-   * Runs a task under the lock and releases it whatever happens.
-   *
-   * @throws what the task throws, or what {@link Lock.acquire} does
-   */
-  run<R>(task: (lock: HeldLock) => Promise<R>, options?: AcquireOptions): Promise<R>;
+  /** The holder. */
+  readonly holder: LockContender;
+  /** Those who wait, in the order in which they will hold it. */
+  readonly waiters: readonly LockContender[];
+}
+
+/** The locks that are held, at one revision. */
+export interface LockListing {
+  /** The revision at which it was so. */
+  readonly revision: number;
+  /** The locks, by name. */
+  readonly locks: readonly NamedLock[];
+}
+
+/** Which locks to list. */
+export interface ListLocksOptions extends CallOptions {
+  /** What their names start with. Default: nothing, for all; that reads every key of the store. */
+  readonly prefix?: string;
+}
+
+/** A fair mutex across processes: first come, first served. */
+export interface Lock extends Acquirable<HeldLock> {
+  /** The lock's name. */
+  readonly name: string;
   /** Who holds the lock and who waits. */
   inspect(options?: CallOptions): Promise<LockState>;
+  /**
+   * Asks the holder to give way, which it learns by {@link HeldLock.releaseRequested}.
+   *
+   * @returns who was asked; undefined if the lock is free
+   */
+  requestRelease(options?: RequestReleaseOptions): Promise<LockContender | undefined>;
 }
 
-const nameSchema = z.string().min(1, "must not be empty");
 const optionsSchema = z.strictObject({
-  ttlSec: z.number().int().min(1).optional(),
-  marginMs: z.number().min(0).optional(),
-  holder: z.string().optional(),
+  ...contenderFields,
+  lockDelayMs: z.number().min(0).max(86_400_000).optional(),
+  reentrant: z.boolean().optional(),
 });
-const acquireSchema = z.strictObject({
-  waitMs: z.number().min(1).optional(),
-  signal: z.instanceof(AbortSignal).optional(),
-});
-
-function check<T>(schema: z.ZodType, value: T, what: string): T {
-  const result = schema.safeParse(value);
-  if (result.success) return value;
-  const [issue] = result.error.issues;
-  throw new ConclaveError("INVALID_ARGUMENT", `Invalid ${what}: ${issue?.path.join(".") ?? ""} ${issue?.message}`);
-}
 
 /**
  * Makes a lock. It takes no lease and no connection until it is acquired.
@@ -107,40 +96,54 @@ function check<T>(schema: z.ZodType, value: T, what: string): T {
 export function createLock(client: ClientView, name: string, options: LockOptions = {}): Lock {
   check(nameSchema, name, "name of a lock");
   check(optionsSchema, options, "options of a lock");
-  const { ttlSec, marginMs, holder } = options;
-  const own = { ttlSec, marginMs, value: holder };
+  const { holder, lockDelayMs = 0 } = options;
+  const lease = leaseOptions(options);
+  const { clock } = client.ports;
 
-  const acquire = ({ waitMs, signal }: AcquireOptions = {}): Promise<HeldLock> => {
-    check(acquireSchema, { waitMs, signal }, "options of acquire");
-    return takeOwnership(client, name, { ...own, waitMs, signal });
+  const outermost = createAcquirable(async ({ waitMs, signal }) => {
+    const startMs = clock.monotonicMs();
+    const value = describeContender(client, options);
+    const ownership = await takeOwnership(client, name, { ...lease, value, waitMs, signal });
+    if (lockDelayMs === 0) return new Holding({ client, name, ownership });
+    const leftMs =
+      waitMs === undefined || waitMs === 0 ? waitMs : Math.max(1, waitMs - (clock.monotonicMs() - startMs));
+    const giveUp = await waitOutDelay(client, name, ownership, { delayMs: lockDelayMs, lease, waitMs: leftMs, signal });
+    return new Holding({ client, name, ownership, giveUp });
+  });
+
+  const inspect = async (callOptions?: CallOptions): Promise<LockState> => {
+    const { revision, contenders } = await readContenders(client, name, callOptions);
+    const [first, ...waiters] = contenders.map((contender) => toLockContender(client, contender));
+    return { revision, holder: first, waiters };
   };
 
   return {
     name,
-    acquire,
-    async tryAcquire({ signal } = {}) {
-      try {
-        return await takeOwnership(client, name, { ...own, waitMs: 0, signal });
-      } catch (error) {
-        if (isConclaveError(error, "TIMEOUT")) return undefined;
-        throw error;
+    ...(options.reentrant === true ? reentrant(outermost) : outermost),
+    inspect,
+    async requestRelease({ reason, ...call } = {}) {
+      // A holder that has gone meanwhile had no need to be asked; the next one may have.
+      for (;;) {
+        const { holder: asked } = await inspect(call);
+        if (asked === undefined || (await askToRelease(client, { name, by: holder }, asked, { reason, ...call })))
+          return asked;
       }
     },
-    async run(task, acquireOptions) {
-      await using lock = await acquire(acquireOptions);
-      return await task(lock);
-    },
-    inspect: (callOptions) => inspect(client, name, callOptions),
   };
 }
 
-async function inspect(client: ClientView, name: string, options?: CallOptions): Promise<LockState> {
-  const { kvs, revision } = await client.range(prefix(`${name}/`), { ...options, sortBy: "createRevision" });
-  const [holder, ...waiters] = kvs.map(({ keyString, valueString, createRevision, lease }) => ({
-    key: keyString,
-    fence: createRevision,
-    lease,
-    holder: valueString,
-  }));
-  return { revision, holder, waiters };
+/**
+ * Lists the locks that are held, by whoever took them: this package, Go's `concurrency.Mutex` or `etcdctl lock`. An
+ * election is kept in the same way and listed too. A lock that is free leaves no trace.
+ */
+export async function listLocks(
+  client: ClientView,
+  { prefix = "", ...options }: ListLocksOptions = {},
+): Promise<LockListing> {
+  const { revision, contentions } = await listContentions(client, prefix, options);
+  const locks = contentions.flatMap(({ name, contenders }) => {
+    const [holder, ...waiters] = contenders.map((contender) => toLockContender(client, contender));
+    return holder === undefined ? [] : [{ name, holder, waiters }];
+  });
+  return { revision, locks };
 }

@@ -1,104 +1,111 @@
-import {
-  type CallOptions,
-  type ClientView,
-  ConclaveError,
-  isConclaveError,
-  type KeyValue,
-  prefix,
-  type RangeResult,
-} from "@conclave/client";
-import type { Delivery, MessageCodec } from "./message.ts";
+import { type ClientView, isConclaveError, type KeyValue, type RangeResult } from "@conclave/client";
+import type { LogEntry } from "./message.ts";
+import { waitOut } from "./outage.ts";
+import { afterRevision, byPlace, isAfter, type Place, placeOf } from "./place.ts";
+import type { MessageSource } from "./topic-keys.ts";
 
 /** Messages read at once. */
 const pageSize = 256;
 
-/** The messages of a topic: one key each, ordered by the revision that created it. */
-export class MessageLog<Message> {
+/** How a log is followed. */
+export interface FollowOptions {
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** Most messages that wait for the reader; undefined for what a watch does by itself. */
+  readonly bufferMessages?: number | undefined;
+}
+
+interface Page extends Pick<RangeResult, "revision" | "more"> {
+  readonly entries: readonly LogEntry[];
+  /** Where the next page starts. */
+  readonly next: Place;
+}
+
+/** The messages of a source: one key each, ordered by the revision that created it. */
+export class MessageLog {
   readonly #client: ClientView;
-  readonly #keys: string;
-  readonly #codec: MessageCodec<Message>;
+  readonly #source: MessageSource;
 
-  /** @param keys - what the keys of the messages start with */
-  constructor(client: ClientView, keys: string, codec: MessageCodec<Message>) {
+  constructor(client: ClientView, source: MessageSource) {
     this.#client = client;
-    this.#keys = keys;
-    this.#codec = codec;
+    this.#source = source;
   }
 
-  /** The key of a message. */
-  keyOf(id: string): string {
-    return `${this.#keys}${id}`;
-  }
-
-  /** The present revision: subscribing after it brings only what is published later. */
-  async now(options: CallOptions): Promise<number> {
-    return (await this.#client.range(prefix(this.#keys), { ...options, countOnly: true })).revision;
+  /** The place after everything that is published by now. */
+  async end(signal: AbortSignal): Promise<Place> {
+    const count = () => this.#client.range(this.#source.range, { countOnly: true, signal });
+    return afterRevision((await waitOut(this.#client, count, signal)).revision);
   }
 
   /**
-   * Every message after a position, for ever: first those that are stored, then each as it is published, without a gap or
-   * a repetition. Ends when the signal aborts.
+   * Every message after a place, for ever: first those that are stored, then each as it is published, without a gap or
+   * a repetition. Outages are waited out. Ends when the signal aborts.
    */
-  async *after(position: number, signal: AbortSignal | undefined): AsyncGenerator<Delivery<Message>, void, undefined> {
+  async *after(place: Place, options: FollowOptions): AsyncGenerator<LogEntry, void, undefined> {
     try {
-      for (let last = position; ; ) {
-        for await (const kv of this.#storedThenPublished(last, signal)) {
-          last = kv.createRevision;
-          yield this.#toDelivery(kv);
+      for (let last = place; ; ) {
+        for await (const entry of this.#storedThenPublished(last, options)) {
+          last = placeOf(entry);
+          yield entry;
         }
       }
     } catch (error) {
-      if (signal?.aborted !== true) throw error;
+      if (!options.signal.aborted) throw error;
+    }
+  }
+
+  /** Every stored message after a place, in order: those that there are when their page is read. */
+  async *stored(place: Place, signal: AbortSignal): AsyncGenerator<LogEntry, number, undefined> {
+    for (let from = place; ; ) {
+      const page = await waitOut(this.#client, () => this.#page(from, signal), signal);
+      yield* page.entries;
+      if (!page.more) return page.revision;
+      from = page.next;
     }
   }
 
   /** Ends early if history is compacted faster than it is read; what is stored after the last one goes on from there. */
-  async *#storedThenPublished(
-    position: number,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<KeyValue, void, undefined> {
-    let page = await this.#page(position, signal);
-    yield* page.kvs;
-    while (page.more) {
-      page = await this.#page(page.kvs.at(-1)?.createRevision ?? position, signal);
-      yield* page.kvs;
-    }
+  async *#storedThenPublished(place: Place, options: FollowOptions): AsyncGenerator<LogEntry, void, undefined> {
+    const revision = yield* this.stored(place, options.signal);
     try {
-      yield* this.#published(page.revision + 1, signal);
+      yield* this.#published(revision + 1, place, options);
     } catch (error) {
       if (!isConclaveError(error, "COMPACTED")) throw error;
     }
   }
 
-  /** Stored messages after a position, oldest first; never a part of those that one transaction published. */
-  async #page(
-    position: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Pick<RangeResult, "kvs" | "revision" | "more">> {
-    const query = { minCreateRevision: position + 1, sortBy: "createRevision", signal } as const;
+  /** Stored messages after a place, oldest first; never a part of those that one transaction published. */
+  async #page(place: Place, signal: AbortSignal): Promise<Page> {
+    const query = { minCreateRevision: place.position, sortBy: "createRevision", signal } as const;
     for (let limit = pageSize; ; limit *= 2) {
-      const page = await this.#client.range(prefix(this.#keys), { ...query, limit });
-      const cut = page.kvs.at(-1)?.createRevision;
-      if (!page.more || cut === undefined) return page;
-      const whole = page.kvs.filter(({ createRevision }) => createRevision < cut);
-      if (whole.length > 0) return { ...page, kvs: whole };
+      const { kvs, more, revision } = await this.#client.range(this.#source.range, { ...query, limit });
+      const cut = kvs.at(-1)?.createRevision ?? 0;
+      const whole = more ? kvs.filter(({ createRevision }) => createRevision < cut) : kvs;
+      if (!more || whole.length > 0)
+        return { entries: this.#inOrder(whole, place), more, revision, next: { position: cut, tie: "" } };
     }
   }
 
-  async *#published(from: number, signal: AbortSignal | undefined): AsyncGenerator<KeyValue, void, undefined> {
-    await using watcher = this.#client.watch(prefix(this.#keys), { from, only: "put", onCompaction: "error", signal });
+  async *#published(
+    from: number,
+    place: Place,
+    { signal, bufferMessages }: FollowOptions,
+  ): AsyncGenerator<LogEntry, void, undefined> {
+    const flow = bufferMessages === undefined ? {} : { bufferEvents: bufferMessages };
+    const options = { ...flow, from, only: "put", onCompaction: "error", signal } as const;
+    await using watcher = this.#client.watch(this.#source.range, options);
     for await (const { events } of watcher) {
       // A later put on the same key is a correction by hand, not another message.
-      for (const { kv } of events) if (kv.createRevision === kv.modRevision) yield kv;
+      const created = events.map(({ kv }) => kv).filter((kv) => kv.createRevision === kv.modRevision);
+      yield* this.#inOrder(created, place);
     }
   }
 
-  #toDelivery(kv: KeyValue): Delivery<Message> {
-    const id = kv.keyString.slice(this.#keys.length);
-    try {
-      return { id, position: kv.createRevision, message: this.#codec.decode(kv.valueString) };
-    } catch (cause) {
-      throw new ConclaveError("DATA_LOSS", `Message "${id}" cannot be decoded`, { cause });
-    }
+  #inOrder(kvs: readonly KeyValue[], place: Place): readonly LogEntry[] {
+    const entries = kvs.flatMap((kv): readonly LogEntry[] => {
+      const name = this.#source.parse(kv.keyString);
+      return name === undefined ? [] : [{ kv, ...name }];
+    });
+    return entries.filter((entry) => isAfter(placeOf(entry), place)).sort(byPlace);
   }
 }

@@ -1,11 +1,18 @@
-import { ConclaveError, type KeyValue } from "@conclave/client";
+/** @module What an instance of a service is, and what may be registered as one. */
+import { ConclaveError } from "@conclave/client";
 import { z } from "zod";
 
 /** Whether an instance takes requests: `draining` ones finish what they have and are about to leave. */
 export type InstanceState = "up" | "draining";
 
+/** How an instance says that it is: `warning` ones take requests, `critical` ones only if there is nobody else. */
+export type InstanceHealth = "passing" | "warning" | "critical";
+
+/** What others should know of an instance, where no schema says more. */
+export type InstanceMetadata = Readonly<Record<string, string>>;
+
 /** One instance of a service, as others see it. */
-export interface Instance {
+export interface Instance<Metadata = InstanceMetadata> {
   /** The service. */
   readonly service: string;
   /** The instance, unique within the service. */
@@ -16,55 +23,76 @@ export interface Instance {
   readonly version: string;
   /** Where it runs; default: empty. */
   readonly zone: string;
-  /** Share of the load it takes compared with others; default: 1. */
+  /** Share of the load it takes compared with others; with 0 only if the others have 0 too. Default: 1. */
   readonly weight: number;
+  /** How it says that it is; default: `passing`. */
+  readonly health: InstanceHealth;
   /** Whether it takes requests. */
   readonly state: InstanceState;
   /** What else others should know; default: nothing. */
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata: Metadata;
 }
 
-const segment = z.string().regex(/^[^/\s]+$/, "must be one or more characters other than / and white space");
+type Chosen = "id" | "version" | "zone" | "weight" | "health";
+
+/** What an instance is registered with. */
+export type InstanceDefinition<Metadata = InstanceMetadata> = Pick<Instance<Metadata>, "service" | "addresses"> &
+  Partial<Pick<Instance<Metadata>, Chosen | "metadata">>;
+
+/** What can be changed of a registered instance. */
+export type InstancePatch<Metadata = InstanceMetadata> = Partial<
+  Pick<Instance<Metadata>, Exclude<Chosen, "id"> | "addresses" | "metadata">
+>;
+
+/**
+ * Checks metadata and gives it back as the schema has it.
+ *
+ * @throws ConclaveError `INVALID_ARGUMENT`
+ */
+export type MetadataCheck<Metadata> = (value: unknown) => Metadata;
+
+/** An instance as it is stored: with the token of whoever registered it. */
+export interface StoredInstance<Metadata = unknown> extends Instance<Metadata> {
+  /** Who registered it; empty in layouts that do not tell. */
+  readonly owner: string;
+  /** When it was registered, in ms since 1970 by the clock of whoever did; absent if that did not say. For people only. */
+  readonly registeredAtMs?: number | undefined;
+}
+
+/** One part of a key: a name of a service, or an id. */
+const segment = z.string().regex(/^[^/\s*]+$/, "must be one or more characters other than /, * and white space");
 
 const fields = {
   addresses: z.record(z.string(), z.string()),
-  version: z.string().default(""),
-  zone: z.string().default(""),
-  weight: z.number().min(0).default(1),
-  metadata: z.record(z.string(), z.string()).default({}),
+  version: z.string(),
+  zone: z.string(),
+  weight: z.number().min(0),
+  health: z.enum(["passing", "warning", "critical"]),
+  metadata: z.unknown(),
 };
 
-const definitionSchema = z.strictObject({ service: segment, id: segment.optional(), ...fields });
+const defaulted = {
+  ...fields,
+  version: fields.version.default(""),
+  zone: fields.zone.default(""),
+  weight: fields.weight.default(1),
+  health: fields.health.default("passing"),
+  metadata: fields.metadata.default({}),
+};
 
-/** What an instance is registered with. */
-export type InstanceDefinition = Pick<Instance, "service" | "addresses"> &
-  Partial<Pick<Instance, "id" | "version" | "zone" | "weight" | "metadata">>;
-
-/** What can be changed of a registered instance. */
-export type InstancePatch = Partial<Pick<Instance, "addresses" | "version" | "zone" | "weight" | "metadata">>;
-
-const patchSchema = z.strictObject({
-  addresses: fields.addresses.optional(),
-  version: z.string().optional(),
-  zone: z.string().optional(),
-  weight: z.number().min(0).optional(),
-  metadata: z.record(z.string(), z.string()).optional(),
-});
-
+const definitionSchema = z.strictObject({ service: segment, id: segment.optional(), ...defaulted });
+const patchSchema = z.strictObject(fields).partial();
 const storedSchema = z.object({
   service: segment,
   id: segment,
-  ...fields,
+  ...defaulted,
   state: z.enum(["up", "draining"]),
   owner: z.string(),
+  registeredAtMs: z.number().optional(),
 });
 
-/** An instance as it is stored: with the token of whoever registered it. */
-export interface StoredInstance extends Instance {
-  readonly owner: string;
-}
-
-function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+/** Holds a value to a schema. @throws ConclaveError `INVALID_ARGUMENT` */
+export function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
@@ -72,19 +100,32 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
 }
 
 /** @throws ConclaveError `INVALID_ARGUMENT` */
-export function checkDefinition(definition: InstanceDefinition, newId: () => string): Instance {
-  const { id = newId(), ...rest } = parse(definitionSchema, definition, "instance");
-  return { ...rest, id, state: "up" };
+export function checkDefinition<Metadata>(
+  definition: InstanceDefinition<Metadata>,
+  checks: { readonly newId: () => string; readonly metadata: MetadataCheck<Metadata> },
+): Instance<Metadata> {
+  const { id = checks.newId(), metadata, ...rest } = check(definitionSchema, definition, "instance");
+  return { ...rest, id, metadata: checks.metadata(asStored(metadata)), state: "up" };
 }
 
 /** @throws ConclaveError `INVALID_ARGUMENT` */
-export function checkPatch(patch: InstancePatch): InstancePatch {
-  return parse(patchSchema, patch, "change of an instance") as InstancePatch;
+export function checkPatch<Metadata>(
+  patch: InstancePatch<Metadata>,
+  metadata: MetadataCheck<Metadata>,
+): InstancePatch<Metadata> {
+  const checked = check(patchSchema, patch, "change of an instance") as InstancePatch<unknown>;
+  const given = Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
+  return "metadata" in given ? { ...given, metadata: metadata(asStored(given.metadata)) } : given;
+}
+
+/** Metadata as it will be read again: what could not be is refused before it is written. */
+function asStored(metadata: unknown): unknown {
+  return JSON.parse(JSON.stringify(metadata) ?? "null");
 }
 
 /** @throws ConclaveError `INVALID_ARGUMENT` */
 export function checkServiceName(service: string): string {
-  return parse(segment, service, "service name");
+  return check(segment, service, "service name");
 }
 
 /** What is stored of an instance. */
@@ -92,16 +133,21 @@ export function formatInstance(instance: StoredInstance): string {
   return JSON.stringify(instance);
 }
 
-/** Reads what {@link formatInstance} wrote; undefined for anything else. */
-export function parseInstance(kv: KeyValue): StoredInstance | undefined {
-  try {
-    return storedSchema.parse(JSON.parse(kv.valueString));
-  } catch {
-    return undefined; // Not of this registry: whoever reads the set reports it.
-  }
+/** Reads what {@link formatInstance} wrote, parsed. @throws if it is anything else */
+export function parseInstance(value: unknown): StoredInstance {
+  return storedSchema.parse(value);
 }
 
 /** The instance without what only the registry needs. */
-export function publicInstance({ owner: _owner, ...instance }: StoredInstance): Instance {
+export function publicInstance<Metadata>({
+  owner: _owner,
+  registeredAtMs: _at,
+  ...instance
+}: StoredInstance<Metadata>): Instance<Metadata> {
   return instance;
+}
+
+/** The name of an instance among all: `service/id`. */
+export function instanceName({ service, id }: Pick<Instance, "service" | "id">): string {
+  return `${service}/${id}`;
 }

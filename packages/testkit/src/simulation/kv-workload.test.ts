@@ -1,6 +1,5 @@
+import { HistoryRecorder, type KvAnswer, type KvOperation } from "@conclave/checkers";
 import { describe, expect, it } from "vitest";
-import { HistoryRecorder } from "../checkers/history.ts";
-import type { KvAnswer, KvOperation } from "../checkers/kv-operation.ts";
 import { seededRandom } from "../seeded-random.ts";
 import { KvWorkload } from "./kv-workload.ts";
 import { SimulatedCluster } from "./simulated-cluster.ts";

@@ -3,10 +3,14 @@
  * checkers judge. They try again what real clients try again, and nothing else.
  */
 import type { Random } from "@conclave/base";
+import {
+  compareAndSwap,
+  type HistoryRecorder,
+  type KvAnswer,
+  type KvOperation,
+  sendOperation,
+} from "@conclave/checkers";
 import { type Client, isConclaveError } from "@conclave/client";
-import type { HistoryRecorder } from "../checkers/history.ts";
-import { compareAndSwap, type KvAnswer, type KvOperation } from "../checkers/kv-operation.ts";
-import { kvAnswer, kvRequest } from "../checkers/kv-protocol.ts";
 import type { SimulatedClient, SimulatedCluster } from "./simulated-cluster.ts";
 
 /** What a workload is made of. */
@@ -42,22 +46,8 @@ export function fateOf(error: unknown): "unknown" | "refused" {
 }
 
 /** Sends an operation as it is, once unless it provably changes nothing. */
-export async function sendKv(client: Client, operation: KvOperation, timeoutMs: number): Promise<KvAnswer> {
-  const { kv, lease } = client.raw;
-  const request = kvRequest(operation);
-  const options = { timeoutMs };
-  switch (request.kind) {
-    case "put":
-      return kvAnswer(await kv.put(request.request, options));
-    case "range":
-      return kvAnswer(await kv.range(request.request, options));
-    case "deleteRange":
-      return kvAnswer(await kv.deleteRange(request.request, options));
-    case "txn":
-      return kvAnswer(await kv.txn(request.request, options));
-    case "leaseRevoke":
-      return kvAnswer(await lease.leaseRevoke(request.request, options));
-  }
+export function sendKv(client: Client, operation: KvOperation, timeoutMs: number): Promise<KvAnswer> {
+  return sendOperation(client.raw, operation, { timeoutMs });
 }
 
 /** Reads and writes until it is stopped. */

@@ -1,4 +1,4 @@
-import type { Random } from "@conclave/base";
+import { asBuffer, concatBytes, emptyBytes, type Random } from "@conclave/base";
 import { type CallMetadata, TransportError } from "@conclave/client";
 import { GrpcStatus } from "@conclave/protocol";
 import type { OutgoingFields, StreamReceiver, TransportStream } from "@conclave/rpc";
@@ -198,6 +198,8 @@ interface ServerHalfOptions {
 /** The stream as the member's dispatcher sees it. */
 class ServerHalf implements TransportStream {
   readonly #options: ServerHalfOptions;
+  /** What was written of a message that is not whole yet. */
+  #pending: Uint8Array = emptyBytes;
   receiver: StreamReceiver | undefined;
   bufferedBytes = 0;
 
@@ -209,13 +211,19 @@ class ServerHalf implements TransportStream {
     // The client of the house reads no header fields, only what ends the call.
   }
 
-  write(frame: Uint8Array): void {
-    this.bufferedBytes += frame.length;
-    const message = new Uint8Array(frame.buffer, frame.byteOffset + prefixBytes, frame.length - prefixBytes);
-    this.#options.onMessage(message, () => {
-      this.bufferedBytes -= frame.length;
-      if (this.bufferedBytes === 0) this.receiver?.onDrain();
-    });
+  /** Takes a message, or a part of one: a large one comes in several. */
+  write(bytes: Uint8Array): void {
+    this.bufferedBytes += bytes.length;
+    this.#pending = this.#pending.length === 0 ? bytes : concatBytes([this.#pending, bytes]);
+    for (let end = messageEnd(this.#pending); end !== undefined; end = messageEnd(this.#pending)) {
+      const frame = this.#pending.subarray(0, end);
+      this.#pending = this.#pending.subarray(end);
+      const message = new Uint8Array(frame.buffer, frame.byteOffset + prefixBytes, frame.length - prefixBytes);
+      this.#options.onMessage(message, () => {
+        this.bufferedBytes -= frame.length;
+        if (this.bufferedBytes === 0) this.receiver?.onDrain();
+      });
+    }
   }
 
   end(trailers: OutgoingFields): void {
@@ -238,6 +246,13 @@ class ServerHalf implements TransportStream {
   resume(): void {
     // See pause.
   }
+}
+
+/** Where the first message ends; undefined if it is not whole. */
+function messageEnd(bytes: Uint8Array): number | undefined {
+  if (bytes.length < prefixBytes) return undefined;
+  const end = prefixBytes + asBuffer(bytes).readUInt32BE(1);
+  return end <= bytes.length ? end : undefined;
 }
 
 function errorOf(fields: OutgoingFields): TransportError | undefined {

@@ -1,3 +1,4 @@
+import type { Member } from "@conclave/server";
 import { describe, expect, it } from "vitest";
 import { SimulatedCluster } from "./simulated-cluster.ts";
 
@@ -26,6 +27,51 @@ describe("SimulatedCluster", () => {
       expect(member?.store.currentRevision).toBe(cluster.machine(second).member?.store.currentRevision);
     });
     expect(cluster.failures).toEqual([]);
+  });
+
+  it("shows every member as it was when it ended, with what nobody else had heard from it yet", async () => {
+    const ended: { readonly name: string; readonly commit: number }[] = [];
+    const onEnd = ({ settings, raftStatus }: Member): void =>
+      void ended.push({ name: settings.name, commit: raftStatus.commit });
+    const cluster = new SimulatedCluster({ seed: 1, members: 1, onEnd });
+    await cluster.run(async () => {
+      await cluster.start();
+      const { client } = cluster.client();
+      await client.put("key", "value");
+      const known = cluster.machine("m1").member?.raftStatus.commit;
+      cluster.crash("m1");
+      expect(ended).toEqual([{ name: "m1", commit: known }]);
+      await cluster.restart("m1");
+      await cluster.stop("m1");
+      expect(ended.map(({ name }) => name)).toEqual(["m1", "m1"]);
+    });
+  });
+
+  it("kills a client wherever it stands: nothing that was under way in it goes on", async () => {
+    const cluster = await started(1);
+    await cluster.run(async () => {
+      const watching = cluster.client();
+      for (let at = 0; at < 8; at++) {
+        const { client, time } = cluster.client();
+        void (async () => {
+          // Killed between two answers of a chain like those of a session or a registration.
+          for (let step = 0; ; step++) await client.put(`chain/${at}`, `${step}`);
+        })();
+        await cluster.sleep(5 + 1.7 * at);
+        // As when a kill meets a client that has just been answered, and whose next step is a microtask away.
+        const answered = client.get("chain").then(() => client.put(`late/${at}`, ""));
+        answered.catch(() => {});
+        await cluster.sleep(0.3 * at);
+        time.kill();
+        await cluster.sleep(1_000);
+        const before = await watching.client.get(`chain/${at}`);
+        const late = await watching.client.get(`late/${at}`);
+        await cluster.sleep(10_000);
+        expect((await watching.client.get(`chain/${at}`))?.modRevision).toBe(before?.modRevision);
+        expect((await watching.client.get(`late/${at}`))?.modRevision).toBe(late?.modRevision);
+        await expect(Promise.race([client.get("chain"), cluster.sleep(60_000)])).resolves.toBeUndefined();
+      }
+    });
   });
 
   it("takes no writes without a majority, and takes them again when the partition ends", async () => {

@@ -5,7 +5,7 @@
  */
 import type { Random } from "@conclave/base";
 import { type Client, type ClientOptions, type ClientTransport, createClient, isConclaveError } from "@conclave/client";
-import type { LogFields, MemberSettings } from "@conclave/server";
+import type { LogFields, Member, MemberSettings } from "@conclave/server";
 import { seededRandom } from "../seeded-random.ts";
 import type { DiskCall } from "../simulated-disk.ts";
 import type { Tear } from "../simulated-file.ts";
@@ -35,13 +35,15 @@ export interface SimulatedClusterOptions {
   readonly clock?: (machine: string) => MachineClock;
   /** Options of the network between members beyond its wires; default: none. */
   readonly network?: Pick<SimulatedNetworkOptions, "recode" | "interruption" | "onSend">;
+  /** Is told of every member that ends, in order or not, as it was last; default: nobody is. */
+  readonly onEnd?: (member: Member) => void;
 }
 
 /** A client in the simulation, and the machine it runs on. */
 export interface SimulatedClient {
   /** The name of its machine, for partitions. */
   readonly name: string;
-  /** The time of its machine: it may be paused, and its clock drifts. */
+  /** The time of its machine: it may be paused, its clock drifts, and once it is killed nothing of the client goes on. */
   readonly time: MachineTime;
   /** The client. */
   readonly client: Client;
@@ -305,12 +307,15 @@ export class SimulatedCluster {
     const time = this.#newTime(name);
     const random = this.#newRandom();
     const { wires } = this;
-    const transport = simulatedTransport({ wires, frontEnds: this.#frontEnds, machine: { name, time }, random });
+    // What is under way in the client when its machine is killed must not go on after it.
+    const process = time.process();
+    const machine = { name, time: process };
+    const transport = simulatedTransport({ wires, frontEnds: this.#frontEnds, machine, random });
     const client = createClient({
       endpoints: [...this.#machines.values()].map(({ endpoint }) => endpoint),
       ...options,
-      clock: time,
-      scheduler: time,
+      clock: process,
+      scheduler: process,
       random,
       transport,
     });
@@ -346,6 +351,7 @@ export class SimulatedCluster {
         random: this.#newRandom(),
         log: (from) => this.#log(from),
         onFailure: (from, error) => this.#onFailure(from, error),
+        onEnd: (member) => this.#options.onEnd?.(member),
       },
     );
     this.#machines.set(name, machine);

@@ -24,6 +24,8 @@ export interface MachineWorld {
   readonly log: (machine: string) => Log;
   /** Is told that a member stopped by itself. */
   readonly onFailure: (machine: string, error: unknown) => void;
+  /** Is told of every member that ends, in order or not, as it was last. */
+  readonly onEnd: (member: Member) => void;
 }
 
 /** What a machine is made of. */
@@ -202,6 +204,7 @@ export class SimulatedMachine {
   }
 
   #vanish(): void {
+    if (this.#member !== undefined) this.#world.onEnd(this.#member);
     this.time.kill();
     this.#world.network.detach(this.name);
     this.#world.frontEnds.withdraw(this.endpoint);

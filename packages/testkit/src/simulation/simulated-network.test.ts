@@ -36,6 +36,7 @@ function listener(heard: string[], more: Partial<PeerReceiver>): PeerReceiver {
     wasRemoved: () => false,
     members: () => [],
     version: () => ({ server: "3.6.0", cluster: "3.6.0" }),
+    downgrading: () => false,
     promote: async () => [],
     renewLease: async (id) => Number(id),
     leaseTimeToLive: async () => Promise.reject(new WireError("LeaseNotFound")),

@@ -162,6 +162,11 @@ class SimulatedPeerTransport implements PeerTransport {
     this.#peers.delete(id);
   }
 
+  /** Nobody counts here. */
+  stats(): undefined {
+    return undefined;
+  }
+
   activeSince(id: bigint): number | undefined {
     const peer = this.#peers.get(id);
     const to = this.#hostOf(id);

@@ -3,11 +3,15 @@
  * of their member, they go on at another one where they were.
  */
 import { binaryStringBytes, type Random } from "@conclave/base";
+import {
+  eventRevision,
+  type KvEvent,
+  kvEvent,
+  type WatchRecord,
+  type WatchRequest as WatchSubject,
+} from "@conclave/checkers";
 import type { ClientStream, ClientTransport } from "@conclave/client";
 import { WatchCreateRequest, WatchRequest, WatchResponse } from "@conclave/protocol/etcdserverpb";
-import { eventRevision, type KvEvent } from "../checkers/kv-operation.ts";
-import { kvEvent } from "../checkers/kv-protocol.ts";
-import type { WatchRecord, WatchRequest as WatchSubject } from "../checkers/watch-guarantees.ts";
 import type { MachineTime } from "./machine-time.ts";
 
 /** What a watcher is made of. */

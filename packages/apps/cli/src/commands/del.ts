@@ -19,6 +19,7 @@ export const delCommand: CommandSpec<DelOptions> = {
     booleanFlag("--from-key", "delete every key from the given one on"),
     booleanFlag("--prefix", "delete every key that starts with the given one"),
     booleanFlag("--prev-kv", "show the deleted keys and values"),
+    booleanFlag("--range", "accepted, no effect: ranges are deleted without a pause in any case"),
   ],
   async run({ client, print }, { operands, options }) {
     print("del", await client.raw.kv.deleteRange(deleteRangeRequest(operands, options)));

@@ -2,6 +2,7 @@ import { RangeRequest, RangeRequest_SortOrder, RangeRequest_SortTarget } from "@
 import type { CommandSpec } from "../command.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { booleanFlag, int64Flag, textFlag } from "../flags.ts";
+import { isSerializable } from "./consistency.ts";
 import { type KeyRangeOptions, parseKeyRange } from "./key-range.ts";
 
 /** The options of `get`. */
@@ -18,8 +19,14 @@ export interface GetOptions extends KeyRangeOptions {
   readonly sortBy: string;
   /** Leave values out. */
   readonly keysOnly: boolean;
+  /** Ask how many there are, and for none of them. */
+  readonly countOnly: boolean;
   /** Write only values. */
   readonly printValueOnly: boolean;
+  /** Sort by key, ascending. */
+  readonly sort?: boolean;
+  /** Linearizable, as is the default: what older programs ask for by this name. */
+  readonly consistent?: boolean;
 }
 
 /** `get`: reads a key or a range. */
@@ -29,6 +36,7 @@ export const getCommand: CommandSpec<GetOptions> = {
   description: "read a key or a range of keys",
   flags: [
     textFlag("--consistency <l|s>", "linearizable (l) or serializable (s)", "l"),
+    booleanFlag("--count-only", "with -w fields: only how many keys there are"),
     booleanFlag("--from-key", "read every key from the given one on"),
     booleanFlag("--keys-only", "leave the values out"),
     int64Flag("limit", "most keys to read; 0 for no limit"),
@@ -37,8 +45,12 @@ export const getCommand: CommandSpec<GetOptions> = {
     booleanFlag("--print-value-only", "with -w simple: leave the keys out"),
     int64Flag("rev", "revision to read at; 0 for now"),
     textFlag("--sort-by <target>", "CREATE, KEY, MODIFY, VALUE or VERSION"),
+    booleanFlag("--sort", "short for --order=ASCEND"),
+    booleanFlag("--consistent", "short for --consistency=l"),
   ],
   async run({ client, flags, print }, { operands, options }) {
+    if (options.countOnly && flags.writeOut !== "fields")
+      throw new CommandError(exitCodes.badArguments, "--count-only is only for `--write-out=fields`");
     if (options.printValueOnly && flags.writeOut !== "simple")
       throw new CommandError(exitCodes.badArguments, "print-value-only is only for `--write-out=simple`");
     print("get", await client.raw.kv.range(rangeRequest(operands, options)));
@@ -56,21 +68,21 @@ export function rangeRequest(operands: readonly string[], options: GetOptions): 
       exitCodes.badArguments,
       "get command needs one argument as key and an optional argument as range_end",
     );
+  if (options.keysOnly && options.countOnly)
+    throw new CommandError(
+      exitCodes.badArguments,
+      "`--keys-only` and `--count-only` cannot be set at the same time, choose one",
+    );
   return RangeRequest.fromPartial({
     ...parseKeyRange(operands, options),
-    serializable: isSerializable(options.consistency),
+    serializable: options.consistent === true ? false : isSerializable(options.consistency),
     limit: options.limit,
     revision: options.rev,
-    sortOrder: sortOrder(options.order),
+    sortOrder: options.sort === true && options.order === "" ? RangeRequest_SortOrder.ASCEND : sortOrder(options.order),
     sortTarget: sortTarget(options.sortBy),
     keysOnly: options.keysOnly,
+    countOnly: options.countOnly,
   });
-}
-
-function isSerializable(consistency: string): boolean {
-  if (consistency !== "l" && consistency !== "s")
-    throw new CommandError(exitCodes.badFeature, `unknown consistency flag ${JSON.stringify(consistency)}`);
-  return consistency === "s";
 }
 
 function sortOrder(name: string): RangeRequest_SortOrder {

@@ -24,7 +24,8 @@ export const lockCommand: CommandSpec<{ readonly ttl: bigint }> = {
     const contended = createLock(client, name, { ttlSec: ttl > 0n ? Number(ttl) : ttlSecDefault });
     await using lock = await waitToOwn(contended.acquire({ signal: interrupted }));
     if (program.length === 0) {
-      print("get", await client.raw.kv.range({ key: utf8(lock.key) }));
+      // What holders say of themselves stands in the value; etcdctl's say nothing, and whoever reads this expects that.
+      print("get", await client.raw.kv.range({ key: utf8(lock.key), keysOnly: true }));
       await holdUntilInterrupted(lock, interrupted);
     } else {
       const env = { ETCD_LOCK_KEY: lock.key, ETCD_LOCK_REV: String(lock.fence) };

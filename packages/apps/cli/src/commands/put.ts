@@ -1,13 +1,16 @@
 import { emptyBytes, utf8 } from "@conclave/base";
-import type { PutRequest } from "@conclave/protocol/etcdserverpb";
+import type { Client } from "@conclave/client";
+import type { PutRequest, PutResponse } from "@conclave/protocol/etcdserverpb";
+import { Option } from "commander";
 import type { CommandSpec } from "../command.ts";
 import { CommandError, exitCodes } from "../exit.ts";
-import { booleanFlag, textFlag } from "../flags.ts";
+import { booleanFlag, int64Flag, textFlag } from "../flags.ts";
 import { parseLeaseFlag } from "./lease-id.ts";
+import { putGuarded } from "./put-guarded.ts";
 import { readAll } from "./read-all.ts";
 
-/** The options of `put`. */
-export interface PutOptions {
+/** The options of `put` that one request can carry, and so also a `put` in a transaction. */
+export interface PutRequestOptions {
   /** Keep the lease that the key has. */
   readonly ignoreLease: boolean;
   /** Keep the value that the key has. */
@@ -18,24 +21,59 @@ export interface PutOptions {
   readonly prevKv: boolean;
 }
 
+/** The options of `put`. */
+export interface PutOptions extends PutRequestOptions {
+  /** Seconds after which the key vanishes; 0 for never. */
+  readonly ttl: bigint;
+  /** The value that the key must have; undefined for any. */
+  readonly swapWithValue?: string;
+  /** The revision that the key must have been changed last at; 0 for any. */
+  readonly swapWithIndex: bigint;
+}
+
+/** The flags of {@link PutRequestOptions}. */
+export const putRequestFlags: readonly Option[] = [
+  booleanFlag("--ignore-lease", "keep the lease that the key has"),
+  booleanFlag("--ignore-value", "keep the value that the key has"),
+  textFlag("--lease <id>", "lease to attach the key to, in hexadecimal", "0"),
+  booleanFlag("--prev-kv", "show the key and value as they were"),
+];
+
 /** `put`: writes a key. */
 export const putCommand: CommandSpec<PutOptions> = {
   names: ["put"],
   usage: "<key> [value]",
   description: "write a key; without a value, the value is read from standard input",
   flags: [
-    booleanFlag("--ignore-lease", "keep the lease that the key has"),
-    booleanFlag("--ignore-value", "keep the value that the key has"),
-    textFlag("--lease <id>", "lease to attach the key to, in hexadecimal", "0"),
-    booleanFlag("--prev-kv", "show the key and value as they were"),
+    ...putRequestFlags,
+    int64Flag("ttl", "seconds after which the key vanishes, on a lease of its own"),
+    new Option("--swap-with-value <value>", "write only if the key has this value"),
+    int64Flag("swap-with-index", "write only if this is the revision of the key's last change"),
   ],
   async run({ client, io, print }, { operands, options }) {
     const [key, value] = operands;
     const fromInput = key !== undefined && value === undefined && !options.ignoreValue;
     const input = fromInput ? await readAll(io.stdin) : undefined;
-    print("put", await client.raw.kv.put(putRequest(operands, options, input)));
+    const request = putRequest(operands, options, input);
+    print("put", await putWithin(client, request, options));
   },
 };
+
+/** Puts with a lease of its own, if the key is to vanish; a lease for which nothing was put is given back. */
+async function putWithin(client: Client, request: PutRequest, options: PutOptions): Promise<PutResponse> {
+  if (options.ttl === 0n) return putGuarded(client, request, options);
+  if (options.ttl < 0n) throw new CommandError(exitCodes.badArguments, "--ttl must be a number of seconds");
+  if (request.lease !== 0n || request.ignoreLease)
+    throw new CommandError(exitCodes.badArguments, "--ttl gives the key a lease: leave --lease and --ignore-lease out");
+  const { ID } = await client.raw.lease.leaseGrant({ TTL: options.ttl });
+  try {
+    return await putGuarded(client, { ...request, lease: ID }, options);
+  } catch (error) {
+    // It would end by itself; the error counts.
+    await client.raw.lease.leaseRevoke({ ID }).catch(() => {});
+    throw error;
+  }
+}
 
 /**
  * The request that operands and options of `put` stand for.
@@ -45,7 +83,7 @@ export const putCommand: CommandSpec<PutOptions> = {
  */
 export function putRequest(
   [key, value]: readonly string[],
-  options: PutOptions,
+  options: PutRequestOptions,
   input: Uint8Array = emptyBytes,
 ): PutRequest {
   const { ignoreValue, ignoreLease, prevKv } = options;

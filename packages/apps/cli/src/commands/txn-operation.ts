@@ -3,9 +3,9 @@ import { parseArguments } from "../arguments.ts";
 import type { CommandSpec } from "../command.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { splitWords } from "../go/words.ts";
-import { delCommand, deleteRangeRequest } from "./del.ts";
-import { getCommand, rangeRequest } from "./get.ts";
-import { putCommand, putRequest } from "./put.ts";
+import { type DelOptions, delCommand, deleteRangeRequest } from "./del.ts";
+import { type GetOptions, getCommand, rangeRequest } from "./get.ts";
+import { type PutRequestOptions, putRequest, putRequestFlags } from "./put.ts";
 
 /**
  * Reads an operation such as `put key "a value"`, `get key --prefix` or `del key`, with the options of those
@@ -18,15 +18,15 @@ export function parseOperation(line: string): RequestOp {
   if (args.length === 0) throw new CommandError(exitCodes.invalidInput, `invalid txn compare request: ${line}`);
   switch (name) {
     case "put": {
-      const { operands, options } = parse(line, putCommand, args);
+      const { operands, options } = parse<PutRequestOptions>(line, { flags: putRequestFlags }, args);
       return { request: { $case: "requestPut", value: putRequest(operands, options) } };
     }
     case "get": {
-      const { operands, options } = parse(line, getCommand, args);
+      const { operands, options } = parse<GetOptions>(line, getCommand, args);
       return { request: { $case: "requestRange", value: rangeRequest(operands, options) } };
     }
     case "del": {
-      const { operands, options } = parse(line, delCommand, args);
+      const { operands, options } = parse<DelOptions>(line, delCommand, args);
       return { request: { $case: "requestDeleteRange", value: deleteRangeRequest(operands, options) } };
     }
     default:
@@ -42,7 +42,11 @@ function words(line: string): string[] {
   }
 }
 
-function parse<Options extends object>(line: string, { flags }: CommandSpec<Options>, args: readonly string[]) {
+function parse<Options extends object>(
+  line: string,
+  { flags }: Pick<CommandSpec<Options>, "flags">,
+  args: readonly string[],
+) {
   try {
     return parseArguments<Options>(flags ?? [], args);
   } catch (error) {

@@ -9,7 +9,7 @@ export const versionCommand: LocalCommandSpec = {
   names: ["version"],
   usage: "",
   description: "show the version of this program",
-  runLocally(io) {
+  runLocally({ io }) {
     io.out(`etcdctl version: ${apiVersion}.0\nAPI version: ${apiVersion}\nconclavectl version: ${packageVersion()}\n`);
   },
 };

@@ -1,14 +1,15 @@
 import { emptyBytes } from "@conclave/base";
 import type { WatchResponse } from "@conclave/protocol/etcdserverpb";
 import { type Event, Event_EventType } from "@conclave/protocol/mvccpb";
-import type { CommandContext, CommandSpec } from "../command.ts";
+import type { CommandSpec } from "../command.ts";
 import { CommandError, exitCodes } from "../exit.ts";
 import { booleanFlag } from "../flags.ts";
 import { quoteBytes, quoteText } from "../go/quote.ts";
+import { ProgressQuestion } from "../watch-responses.ts";
 import { messageOf } from "./explain.ts";
 import { runChild } from "./run-child.ts";
 import { parseWatch, type WatchArguments, type WatchOptions, watchFlags } from "./watch-arguments.ts";
-import { watchInteractively } from "./watch-interactive.ts";
+import { type Watching, watchInteractively } from "./watch-interactive.ts";
 
 /** `watch`: shows what happens to a key or a range. */
 export const watchCommand: CommandSpec<WatchOptions> = {
@@ -17,8 +18,9 @@ export const watchCommand: CommandSpec<WatchOptions> = {
   description: "show what happens to a key or a range of keys; run a program at each event",
   flags: [booleanFlag("-i, --interactive", "read watches from standard input, a line each"), ...watchFlags],
   async run(context, invocation) {
-    if (invocation.options.interactive) await watchInteractively(context, follow);
-    else await follow(context, parseWatch(invocation, context.io.env));
+    const watch = { context, progress: new ProgressQuestion() };
+    if (invocation.options.interactive) await watchInteractively(watch, follow);
+    else await follow(watch, parseWatch(invocation, context.io.env));
   },
 };
 
@@ -27,8 +29,8 @@ export const watchCommand: CommandSpec<WatchOptions> = {
  *
  * @throws CommandError when the server ends it, or the program fails
  */
-async function follow(context: CommandContext, { request, program }: WatchArguments): Promise<void> {
-  for await (const response of context.watch(request)) {
+async function follow({ context, progress }: Watching, { request, program }: WatchArguments): Promise<void> {
+  for await (const response of context.watch(request, { progress })) {
     if (response.canceled) context.io.err(`watch was canceled (${cancelReason(response)})\n`);
     if (isProgress(response)) context.io.out(`progress notify: ${response.header?.revision ?? 0}\n`);
     context.print("watch", response);

@@ -1,6 +1,13 @@
 import type {
   AlarmResponse,
+  AuthRoleGetResponse,
+  AuthRoleListResponse,
+  AuthStatusResponse,
+  AuthUserAddResponse,
+  AuthUserGetResponse,
+  AuthUserListResponse,
   DeleteRangeResponse,
+  DowngradeResponse,
   HashKVResponse,
   LeaseGrantResponse,
   LeaseKeepAliveResponse,
@@ -18,6 +25,7 @@ import type {
   TxnResponse,
   WatchResponse,
 } from "@conclave/protocol/etcdserverpb";
+import type { DatabaseStatus } from "@conclave/snapshot";
 
 /** What one endpoint said. */
 export interface EndpointAnswer<Response> {
@@ -26,6 +34,9 @@ export interface EndpointAnswer<Response> {
   /** Its answer. */
   readonly response: Response;
 }
+
+/** What a database file holds. */
+export type SnapshotStatus = DatabaseStatus;
 
 /** How one endpoint is. */
 export interface EndpointHealth {
@@ -53,6 +64,38 @@ export interface MemberChangeAnswer<Response> {
   readonly response: Response;
 }
 
+/** A change of users or roles. */
+export interface AuthChangeAnswer {
+  /** What was done, as people read it. */
+  readonly text: string;
+  /** What the server said, which is the same for all of them. */
+  readonly response: AuthUserAddResponse;
+}
+
+/** What came of a downgrade. */
+export interface DowngradeAnswer {
+  /** What was asked for. */
+  readonly done: "validate" | "enable" | "cancel";
+  /** What the server said. */
+  readonly response: DowngradeResponse;
+}
+
+/** A user. */
+export interface UserAnswer {
+  /** The user's name. */
+  readonly name: string;
+  /** What the server said. */
+  readonly response: AuthUserGetResponse;
+}
+
+/** A role. */
+export interface RoleAnswer {
+  /** The role's name. */
+  readonly role: string;
+  /** What the server said. */
+  readonly response: AuthRoleGetResponse;
+}
+
 /** What each kind of answer holds. */
 export interface Answers {
   put: PutResponse;
@@ -74,6 +117,14 @@ export interface Answers {
   endpointStatus: readonly EndpointAnswer<StatusResponse>[];
   endpointHealth: readonly EndpointHealth[];
   endpointHashKv: readonly EndpointAnswer<HashKVResponse>[];
+  snapshotStatus: SnapshotStatus;
+  downgrade: DowngradeAnswer;
+  authChange: AuthChangeAnswer;
+  authStatus: AuthStatusResponse;
+  userGet: UserAnswer;
+  userList: AuthUserListResponse;
+  roleGet: RoleAnswer;
+  roleList: AuthRoleListResponse;
 }
 
 /** A lease that was revoked. */

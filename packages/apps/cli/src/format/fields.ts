@@ -64,25 +64,65 @@ export function createFieldsFormatter(): Formatter {
           ]),
         )
         .join(""),
-    endpointStatus: (list) => list.map(status).join(""),
-    endpointHealth: (list) =>
-      list
-        .map(({ endpoint, tookMs, error }) =>
-          block([
-            ["Endpoint", quoteText(endpoint)],
-            ["Health", error === undefined],
-            ["Took", formatDuration(tookMs)],
-            ["Error", error ?? ""],
-          ]),
-        )
-        .join(""),
-    endpointHashKv: (list) =>
-      list
-        .map(({ endpoint, response }) =>
-          block([...header(response.header), ["Endpoint", quoteText(endpoint)], ["Hash", response.hash]]),
-        )
-        .join(""),
+    snapshotStatus: ({ hash, revision, totalKeys, sizeBytes }) =>
+      lines([
+        ["Hash", hash],
+        ["Revision", revision],
+        ["Keys", totalKeys],
+        ["Size", sizeBytes],
+      ]),
+    ...endpointFields,
+    downgrade: ({ response }) => lines([...header(response.header), ["Version", quoteText(response.version)]]),
+    ...authFields,
   };
+}
+
+/** Members, each asked for itself. */
+const endpointFields: Pick<Formatter, "endpointStatus" | "endpointHealth" | "endpointHashKv"> = {
+  endpointStatus: (list) => list.map(status).join(""),
+  endpointHealth: (list) =>
+    list
+      .map(({ endpoint, tookMs, error }) =>
+        block([
+          ["Endpoint", quoteText(endpoint)],
+          ["Health", error === undefined],
+          ["Took", formatDuration(tookMs)],
+          ["Error", error ?? ""],
+        ]),
+      )
+      .join(""),
+  endpointHashKv: (list) =>
+    list
+      .map(({ endpoint, response }) =>
+        block([...header(response.header), ["Endpoint", quoteText(endpoint)], ["Hash", response.hash]]),
+      )
+      .join(""),
+};
+
+/** Users and roles. */
+const authFields: Pick<Formatter, "authChange" | "authStatus" | "userGet" | "userList" | "roleGet" | "roleList"> = {
+  authChange: ({ response }) => lines(header(response.header)),
+  authStatus: ({ header: head, enabled, authRevision }) =>
+    lines([...header(head), ["Enabled", enabled], ["AuthRevision", authRevision]]),
+  userGet: ({ response: { header: head, roles } }) => lines(header(head)) + names("Roles", roles),
+  userList: ({ header: head, users }) => lines(header(head)) + names("Users", users),
+  roleGet: ({ response: { header: head, perm } }) =>
+    lines([
+      ...header(head),
+      ...perm.flatMap(({ permType, key, rangeEnd }): Field[] => [
+        // With a second space, as etcdctl has it.
+        ["PermType", ` ${permissionNames[permType] ?? permType}`],
+        ["Key", quoteBytes(key)],
+        ["RangeEnd", quoteBytes(rangeEnd)],
+      ]),
+    ]),
+  roleList: ({ header: head, roles }) => lines(header(head)) + names("Roles", roles),
+};
+
+const permissionNames = ["READ", "WRITE", "READWRITE"];
+
+function names(label: string, list: readonly string[]): string {
+  return `"${label}" :${list.map((name) => ` ${quoteText(name)}`).join("")}\n`;
 }
 
 function lines(fields: readonly Field[]): string {

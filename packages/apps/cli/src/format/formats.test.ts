@@ -469,3 +469,16 @@ describe("formats", () => {
     );
   });
 });
+
+test("a downgrade tells the version of the cluster", () => {
+  const response = { header, version: "3.6" };
+  expectFormats(
+    "downgrade",
+    { done: "enable", response },
+    {
+      simple: "Downgrade enable success, cluster version 3.6\n",
+      fields: `${fieldsHeader}"Version" : "3.6"\n`,
+      json: `{"header":${jsonHeader},"version":"3.6"}\n`,
+    },
+  );
+});

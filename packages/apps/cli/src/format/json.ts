@@ -70,6 +70,22 @@ export function createJsonFormatter(): Formatter {
       ),
     endpointHashKv: (list) =>
       line(list.map(({ endpoint, response }) => ({ Endpoint: endpoint, HashKV: hashKv(response) }))),
+    snapshotStatus: ({ hash, revision, totalKeys, sizeBytes }) =>
+      line({ hash, revision, totalKey: totalKeys, totalSize: sizeBytes }),
+    downgrade: ({ response }) => line(omitEmpty({ header: header(response.header), version: response.version })),
+    authChange: ({ response }) => line(omitEmpty({ header: header(response.header) })),
+    authStatus: ({ header: head, enabled, authRevision }) =>
+      line(omitEmpty({ header: header(head), enabled, authRevision })),
+    userGet: ({ response: { header: head, roles } }) => line(omitEmpty({ header: header(head), roles })),
+    userList: ({ header: head, users }) => line(omitEmpty({ header: header(head), users })),
+    roleGet: ({ response: { header: head, perm } }) =>
+      line(
+        omitEmpty({
+          header: header(head),
+          perm: perm.map(({ permType, key, rangeEnd }) => omitEmpty({ permType, key, range_end: rangeEnd })),
+        }),
+      ),
+    roleList: ({ header: head, roles }) => line(omitEmpty({ header: header(head), roles })),
   };
 }
 

@@ -1,7 +1,14 @@
 /** @module `-w protobuf`: the encoded answer. What etcdctl writes only the header of, or refuses, is so here too. */
 import {
   AlarmResponse,
+  AuthRoleGetResponse,
+  AuthRoleListResponse,
+  AuthStatusResponse,
+  AuthUserAddResponse,
+  AuthUserGetResponse,
+  AuthUserListResponse,
   DeleteRangeResponse,
+  DowngradeResponse,
   MemberAddResponse,
   MemberListResponse,
   MemberPromoteResponse,
@@ -38,6 +45,14 @@ export function createProtobufFormatter(): Formatter {
     endpointStatus: unsupported("protobuf"),
     endpointHealth: unsupported("protobuf"),
     endpointHashKv: unsupported("protobuf"),
+    snapshotStatus: unsupported("protobuf"),
+    downgrade: ({ response }) => DowngradeResponse.encode(response).finish(),
+    authChange: ({ response }) => AuthUserAddResponse.encode(response).finish(),
+    authStatus: (response) => AuthStatusResponse.encode(response).finish(),
+    userGet: ({ response }) => AuthUserGetResponse.encode(response).finish(),
+    userList: (response) => AuthUserListResponse.encode(response).finish(),
+    roleGet: ({ response }) => AuthRoleGetResponse.encode(response).finish(),
+    roleList: (response) => AuthRoleListResponse.encode(response).finish(),
   };
 }
 

@@ -1,7 +1,7 @@
 /** @module The rows that `-w simple` and `-w table` have in common. */
 import type { HashKVResponse, Member, StatusResponse } from "@conclave/protocol/etcdserverpb";
 import { formatBytesSize } from "../go/bytes-size.ts";
-import type { EndpointAnswer } from "./answers.ts";
+import type { EndpointAnswer, SnapshotStatus } from "./answers.ts";
 
 /** One row per member: id, status, name, peer URLs, client URLs, whether it is a learner. */
 export function memberRows(members: readonly Member[]): string[][] {
@@ -37,4 +37,9 @@ export function statusRows(list: readonly EndpointAnswer<StatusResponse>[]): str
 /** One row per endpoint: endpoint, hash. */
 export function hashKvRows(list: readonly EndpointAnswer<HashKVResponse>[]): string[][] {
   return list.map(({ endpoint, response }) => [endpoint, String(response.hash)]);
+}
+
+/** One row: hash in hexadecimal, revision, entries, size. */
+export function snapshotRows({ hash, revision, totalKeys, sizeBytes }: SnapshotStatus): string[][] {
+  return [[hash.toString(16), String(revision), String(totalKeys), formatBytesSize(sizeBytes)]];
 }

@@ -14,7 +14,8 @@ import { hex16 } from "../go/integers.ts";
 import { hexEscapes } from "../go/quote.ts";
 import { alarmName } from "./alarm-name.ts";
 import type { EndpointHealth, Formatter, TimeToLiveAnswer } from "./answers.ts";
-import { hashKvRows, memberRows, statusRows } from "./rows.ts";
+import { permissionLines } from "./permission-lines.ts";
+import { hashKvRows, memberRows, snapshotRows, statusRows } from "./rows.ts";
 
 /** How `-w simple` shows things. */
 export interface SimpleOptions {
@@ -48,6 +49,14 @@ export function createSimpleFormatter(options: SimpleOptions): Formatter {
     endpointStatus: (list) => commaSeparated(statusRows(list)),
     endpointHealth: (list) => list.map((health) => `${healthText(health)}\n`).join(""),
     endpointHashKv: (list) => commaSeparated(hashKvRows(list)),
+    snapshotStatus: (status) => commaSeparated(snapshotRows(status)),
+    downgrade: ({ done, response }) => `Downgrade ${done} success, cluster version ${response.version}\n`,
+    authChange: ({ text }) => `${text}\n`,
+    authStatus: ({ enabled, authRevision }) => `Authentication Status: ${enabled}\nAuthRevision: ${authRevision}\n`,
+    userGet: ({ name, response: { roles } }) => `User: ${name}\n${["Roles:", ...roles].join(" ")}\n`,
+    userList: ({ users }) => users.map((name) => `${name}\n`).join(""),
+    roleGet: permissionLines,
+    roleList: ({ roles }) => roles.map((name) => `${name}\n`).join(""),
   };
 }
 

@@ -2,7 +2,7 @@
 import Table from "cli-table3";
 import { formatDuration } from "../go/duration.ts";
 import type { Formatter } from "./answers.ts";
-import { hashKvRows, memberRows, statusRows } from "./rows.ts";
+import { hashKvRows, memberRows, snapshotRows, statusRows } from "./rows.ts";
 import { unsupported } from "./unsupported.ts";
 
 /** Cells with spaces are broken into lines of about this many characters, as etcdctl does. */
@@ -53,15 +53,15 @@ export function createTableFormatter(): Formatter {
     leaseKeepAlive: none,
     leaseTimeToLive: none,
     leaseList: none,
-    memberList: ({ members }) => draw(memberHeadings, memberRows(members)),
+    memberList: ({ members }) => drawTable(memberHeadings, memberRows(members)),
     memberAdd: none,
     memberRemove: none,
     memberUpdate: none,
     memberPromote: none,
     alarm: none,
-    endpointStatus: (list) => draw(statusHeadings, statusRows(list)),
+    endpointStatus: (list) => drawTable(statusHeadings, statusRows(list)),
     endpointHealth: (list) =>
-      draw(
+      drawTable(
         ["ENDPOINT", "HEALTH", "TOOK", "ERROR"],
         list.map(({ endpoint, tookMs, error }) => [
           endpoint,
@@ -70,11 +70,20 @@ export function createTableFormatter(): Formatter {
           error ?? "",
         ]),
       ),
-    endpointHashKv: (list) => draw(["ENDPOINT", "HASH"], hashKvRows(list)),
+    endpointHashKv: (list) => drawTable(["ENDPOINT", "HASH"], hashKvRows(list)),
+    snapshotStatus: (status) => drawTable(["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE"], snapshotRows(status)),
+    downgrade: none,
+    authChange: none,
+    authStatus: none,
+    userGet: none,
+    userList: none,
+    roleGet: none,
+    roleList: none,
   };
 }
 
-function draw(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Draws a table. */
+export function drawTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const padding = 2;
   const table = new Table({
     chars: border,

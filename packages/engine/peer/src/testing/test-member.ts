@@ -133,6 +133,7 @@ export async function testMember(options: TestMemberOptions): Promise<TestMember
     wasRemoved: () => false,
     members: () => [],
     version: () => ({ server: serverVersion, cluster: serverVersion }),
+    downgrading: () => false,
     promote: () => Promise.resolve([]),
     renewLease: () => Promise.resolve(1),
     leaseTimeToLive: () => Promise.reject(new Error("no leases here")),

@@ -4,10 +4,10 @@ import { GrpcStatus } from "@conclave/protocol";
 import type { ConfChange } from "@conclave/raft";
 import { virtualTime } from "@conclave/testkit";
 import { beforeEach, describe, expect, test } from "vitest";
-import { computeAddedMemberId } from "../ids.ts";
+import { computeAddedMemberId } from "../consensus/ids.ts";
 import { silentLog } from "../log.ts";
-import { createMembership, type Membership } from "../membership.ts";
-import { applyMembershipChange } from "../membership-changes.ts";
+import { createMembership, type Membership } from "../membership/membership.ts";
+import { applyMembershipChange } from "../membership/membership-changes.ts";
 import { labPeers } from "../testing/peer-lab.ts";
 import { ClusterService, type ReconfiguringMember } from "./cluster-service.ts";
 

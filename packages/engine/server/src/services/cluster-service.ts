@@ -16,12 +16,12 @@ import type {
   ResponseHeader,
 } from "@conclave/protocol/etcdserverpb";
 import { RpcError } from "@conclave/rpc";
-import { urlFault } from "../config.ts";
-import { computeAddedMemberId } from "../ids.ts";
+import { urlFault } from "../config/urls.ts";
+import { computeAddedMemberId } from "../consensus/ids.ts";
 import type { Member } from "../member.ts";
-import { type ClusterMember, formatMember } from "../membership.ts";
-import { type PromotingMember, promoteLearner } from "../promotion.ts";
-import { type ReconfigurationView, refusalToAdd, refusalToRemove } from "../reconfiguration.ts";
+import { type ClusterMember, formatMember } from "../membership/membership.ts";
+import { type PromotingMember, promoteLearner } from "../membership/promotion.ts";
+import { type ReconfigurationView, refusalToAdd, refusalToRemove } from "../membership/reconfiguration.ts";
 
 /** The part of a member that the service speaks of. */
 export type ReconfiguringMember = PromotingMember & Pick<Member, "header" | "linearizable" | "transport">;

@@ -104,7 +104,8 @@ export class ElectionService {
   async #waitForCandidate(name: Uint8Array, revision: number, call: ServerCall): Promise<void> {
     const prefix = queuePrefix(name);
     const request = watchFrom(prefix, revision, prefixEnd(prefix));
-    for await (const { events } of watchResponses(this.#parts.watches, [request], call.signal)) {
+    const watches = await this.#parts.watches.for(call);
+    for await (const { events } of watchResponses(watches, [request], call.signal)) {
       if (events.some(isPut)) return;
     }
   }
@@ -117,7 +118,8 @@ export class ElectionService {
   ): Promise<void> {
     if (!responses.write({ header, kv: leader })) await responses.drained();
     const request = watchFrom(leader.key, header.revision + 1);
-    for await (const { events } of watchResponses(this.#parts.watches, [request], call.signal)) {
+    const watches = await this.#parts.watches.for(call);
+    for await (const { events } of watchResponses(watches, [request], call.signal)) {
       for (const event of events) {
         if (!isPut(event)) return;
         const told = { header: { ...header, revision: event.kv.modRevision }, kv: event.kv };

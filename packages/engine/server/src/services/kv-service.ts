@@ -1,4 +1,6 @@
-import { checkDeleteRange, checkPut, checkRange, checkTxn } from "@conclave/mvcc";
+import { type Caller, nobody } from "@conclave/auth";
+import { checkDeleteRange, checkPut, checkRange, checkTxn, type RangeTotals } from "@conclave/mvcc";
+import { WireError } from "@conclave/protocol";
 import type {
   CompactionRequest,
   CompactionResponse,
@@ -9,70 +11,103 @@ import type {
   RangeRequest,
   RangeResponse,
   RangeStreamResponse,
+  RequestOp,
   ResponseHeader,
   TxnRequest,
   TxnResponse,
 } from "@conclave/protocol/etcdserverpb";
-import type { KeyValue } from "@conclave/protocol/mvccpb";
-import type { ResponseStream } from "@conclave/rpc";
+import type { Deferred, ResponseStream, ServerCall } from "@conclave/rpc";
+import type { CommandRequest, CommandResponse } from "../apply/commands.ts";
+import type { AccessControl, Check } from "../auth/access-control.ts";
+import { checkTxn as checkTxnAccess, type RuledCommand } from "../auth/command-rules.ts";
 import type { Member } from "../member.ts";
 import type { Quota } from "../quota.ts";
 import { withWireErrors } from "../wire-error-mapping.ts";
+import { gatheredRange } from "./gathered-range.ts";
 
 /** What the KV service is given. */
 export interface KvServiceOptions {
   readonly member: Member;
   readonly quota: Quota;
+  readonly access: AccessControl;
   /** Most operations, and most compares, in one transaction. */
   readonly maxTxnOps: number;
 }
+
+/** How a range is read in slices. */
+interface SliceReading<Slice> {
+  readonly begin: () => Generator<Slice, RangeTotals>;
+  readonly onSlice: (slice: Slice, header: ResponseHeader) => void | Promise<void>;
+}
+
+type WriteKind = "put" | "deleteRange" | "txn";
+
+/** A write on its way into the log. */
+interface Write<K extends WriteKind> {
+  readonly kind: K;
+  readonly request: CommandRequest<K>;
+  /** Bytes of the keys and values that it may add to the store. */
+  readonly bytes: number;
+}
+
+type Result<Response> = Promise<Response> | Deferred<Response>;
 
 /** The KV service: reads locally after the barrier, writes through the log. */
 export class KvService {
   readonly #member: Member;
   readonly #quota: Quota;
+  readonly #access: AccessControl;
   readonly #maxTxnOps: number;
 
-  constructor({ member, quota, maxTxnOps }: KvServiceOptions) {
+  constructor({ member, quota, access, maxTxnOps }: KvServiceOptions) {
     this.#member = member;
     this.#quota = quota;
+    this.#access = access;
     this.#maxTxnOps = maxTxnOps;
   }
 
-  async range(request: RangeRequest): Promise<RangeResponse> {
-    if (request.rangeEnd.length > 0) return this.#gather(request);
+  async range(request: RangeRequest, call: ServerCall): Promise<RangeResponse> {
+    if (request.rangeEnd.length > 0) return this.#gather(request, call);
     checkRange(request);
     await this.#member.readable(request);
+    if (this.#access.enabled) await this.#permitRange(request, call);
     const response = withWireErrors(() => this.#member.store.range(request));
     response.header = this.#member.header();
     return response;
   }
 
   /** Sends a range in slices, so that neither side ever holds all of it. */
-  async rangeStream(request: RangeRequest, out: ResponseStream<RangeStreamResponse>): Promise<void> {
-    const rest = await this.#readSlices(request, async (kvs, rangeHeader) => {
-      const rangeResponse = { header: rangeHeader, kvs: [...kvs], more: false, count: 0 };
-      if (!out.write({ rangeResponse })) await out.drained();
+  async rangeStream(request: RangeRequest, out: ResponseStream<RangeStreamResponse>, call: ServerCall): Promise<void> {
+    const rest = await this.#readSlices(request, call, {
+      begin: () => this.#member.store.rangeSlices(request),
+      onSlice: async (kvs, rangeHeader) => {
+        const rangeResponse = { header: rangeHeader, kvs: [...kvs], more: false, count: 0 };
+        if (!out.write({ rangeResponse })) await out.drained();
+      },
     });
     out.write({ rangeResponse: { kvs: [], ...rest } });
   }
 
-  async #gather(request: RangeRequest): Promise<RangeResponse> {
-    const gathered: KeyValue[] = [];
-    const rest = await this.#readSlices(request, (kvs) => {
-      for (const kv of kvs) gathered.push(kv);
+  async #gather(request: RangeRequest, call: ServerCall): Promise<RangeResponse> {
+    const slices: Uint8Array[] = [];
+    const rest = await this.#readSlices(request, call, {
+      begin: () => this.#member.store.encodedRangeSlices(request),
+      onSlice: (slice) => void slices.push(slice),
     });
-    return { ...rest, kvs: gathered };
+    return gatheredRange({ rest, slices });
   }
 
   /** Reads a range a slice at a time; a long one lets the member serve others between two. */
-  async #readSlices(
+  async #readSlices<Slice extends { readonly length: number }>(
     request: RangeRequest,
-    onSlice: (kvs: readonly KeyValue[], header: ResponseHeader) => void | Promise<void>,
+    call: ServerCall,
+    { begin, onSlice }: SliceReading<Slice>,
   ): Promise<Omit<RangeResponse, "kvs">> {
     checkRange(request);
     await this.#member.readable(request);
-    const slices = withWireErrors(() => this.#member.store.rangeSlices(request));
+    if (this.#access.enabled) await this.#permitRange(request, call);
+    const { revision: authRevision } = this.#member.auth;
+    const slices = withWireErrors(begin);
     const header = this.#member.header();
     for (let count = 1; ; count++) {
       const slice = withWireErrors(() => slices.next());
@@ -80,31 +115,33 @@ export class KvService {
       if (slice.value.length > 0) await onSlice(slice.value, header);
       // A short range is one slice and waits for nobody.
       if (count > 1) await this.#member.nextSlice();
+      // What was permitted when it began may not be any more.
+      if (this.#access.enabled && this.#member.auth.revision !== authRevision) throw new WireError("AuthOldRevision");
     }
   }
 
-  async put(request: PutRequest): Promise<PutResponse> {
+  put(request: PutRequest, call: ServerCall): Result<PutResponse> {
     checkPut(request);
-    const refused = this.#quota.admit(request.key.length + request.value.length);
-    if (refused !== undefined) await refused;
-    return this.#member.propose("put", request);
+    const bytes = request.key.length + request.value.length;
+    return this.#write({ kind: "put", request, bytes }, call);
   }
 
-  async deleteRange(request: DeleteRangeRequest): Promise<DeleteRangeResponse> {
+  deleteRange(request: DeleteRangeRequest, call: ServerCall): Result<DeleteRangeResponse> {
     checkDeleteRange(request);
-    return this.#member.propose("deleteRange", request);
+    return this.#write({ kind: "deleteRange", request, bytes: 0 }, call);
   }
 
-  async txn(request: TxnRequest): Promise<TxnResponse> {
+  txn(request: TxnRequest, call: ServerCall): Result<TxnResponse> {
     checkTxn(request, this.#maxTxnOps);
-    if (isReadOnly(request)) return this.#read(request);
-    const bytes = putBytes(request);
-    if (bytes > 0) await this.#quota.admit(bytes);
-    return this.#member.propose("txn", request);
+    if (isReadOnly(request)) return this.#read(request, call);
+    return this.#write({ kind: "txn", request, bytes: putBytes(request) }, call);
   }
 
-  async compact(request: CompactionRequest): Promise<CompactionResponse> {
-    const response = await this.#member.propose("compaction", request);
+  async compact(request: CompactionRequest, call: ServerCall): Promise<CompactionResponse> {
+    const caller = this.#access.enabled
+      ? await this.#access.permitCommand(call, { kind: "compaction", request })
+      : nobody;
+    const response = await this.#member.propose("compaction", request, caller);
     if (request.physical) {
       await this.#member.compaction.finished();
       await this.#member.flush();
@@ -112,33 +149,76 @@ export class KvService {
     return response;
   }
 
-  async #read(request: TxnRequest): Promise<TxnResponse> {
-    await this.#member.readable({ serializable: isSerializable(request) });
+  /** Adds no promise where there is nothing to wait for: most of a server's writes go through here. */
+  #write<K extends WriteKind>(write: Write<K>, call: ServerCall): Result<CommandResponse<K>> {
+    if (this.#access.enabled) return this.#writePermitted(write, call);
+    const refused = this.#admit(write);
+    return refused === undefined ? this.#submit(write, nobody) : refused.then(() => this.#submit(write, nobody));
+  }
+
+  async #writePermitted<K extends WriteKind>(write: Write<K>, call: ServerCall): Promise<CommandResponse<K>> {
+    const caller = await this.#access.permitCommand(call, write as RuledCommand);
+    await this.#admit(write);
+    return await this.#submit(write, caller);
+  }
+
+  #admit({ bytes }: Write<WriteKind>): Promise<void> | undefined {
+    return bytes > 0 ? this.#quota.admit(bytes) : undefined;
+  }
+
+  #submit<K extends WriteKind>({ kind, request }: Write<K>, caller: Caller): Deferred<CommandResponse<K>> {
+    return this.#member.submit(kind, request, caller);
+  }
+
+  async #read(request: TxnRequest, call: ServerCall): Promise<TxnResponse> {
+    const serializable = isSerializable(request);
+    await this.#member.readable({ serializable });
+    if (this.#access.enabled)
+      await this.#permitRead(call, serializable, (caller) => checkTxnAccess(this.#member, request, caller));
     const response = withWireErrors(() => this.#member.store.txn(request));
     response.header = this.#member.header();
     return response;
   }
+
+  #permitRange(request: RangeRequest, call: ServerCall): Promise<Caller> {
+    return this.#permitRead(call, request.serializable, (caller) =>
+      this.#member.auth.checkKeys(caller, "read", request),
+    );
+  }
+
+  /** A serializable read is judged by what this member has, as it is answered. */
+  #permitRead(call: ServerCall, serializable: boolean, check: Check): Promise<Caller> {
+    return serializable ? this.#access.permitHere(call, check) : this.#access.permit(call, check);
+  }
 }
 
-function operations(request: TxnRequest): TxnRequest["success"] {
-  return [...request.success, ...request.failure];
+function isRange({ request }: RequestOp): boolean {
+  return request?.$case === "requestRange";
+}
+
+function isSerializableRange({ request }: RequestOp): boolean {
+  return request?.$case === "requestRange" && request.value.serializable;
 }
 
 /** Whether a transaction only reads, so that it need not go through the log. Nested ones do, as in etcd. */
-function isReadOnly(request: TxnRequest): boolean {
-  return operations(request).every((op) => op.request?.$case === "requestRange");
+function isReadOnly({ success, failure }: TxnRequest): boolean {
+  return success.every(isRange) && failure.every(isRange);
 }
 
 /** Whether every read of a read-only transaction is content with local state. */
-function isSerializable(request: TxnRequest): boolean {
-  return operations(request).every((op) => op.request?.$case === "requestRange" && op.request.value.serializable);
+function isSerializable({ success, failure }: TxnRequest): boolean {
+  return success.every(isSerializableRange) && failure.every(isSerializableRange);
 }
 
-function putBytes(request: TxnRequest): number {
-  const branch = (ops: TxnRequest["success"]): number =>
-    ops.reduce((sum, { request: op }) => {
-      if (op?.$case === "requestPut") return sum + op.value.key.length + op.value.value.length;
-      return op?.$case === "requestTxn" ? sum + putBytes(op.value) : sum;
-    }, 0);
-  return Math.max(branch(request.success), branch(request.failure));
+function putBytes({ success, failure }: TxnRequest): number {
+  return Math.max(putBytesOf(success), putBytesOf(failure));
+}
+
+function putBytesOf(operations: readonly RequestOp[]): number {
+  let bytes = 0;
+  for (const { request } of operations) {
+    if (request?.$case === "requestPut") bytes += request.value.key.length + request.value.value.length;
+    else if (request?.$case === "requestTxn") bytes += putBytes(request.value);
+  }
+  return bytes;
 }

@@ -6,15 +6,21 @@ import {
   type AlarmResponse,
   AlarmType,
   type DefragmentResponse,
+  type DowngradeRequest,
+  type DowngradeResponse,
   type HashKVRequest,
   type HashKVResponse,
   type HashResponse,
   type MoveLeaderRequest,
   type MoveLeaderResponse,
+  type SnapshotRequest,
+  type SnapshotResponse,
   type StatusResponse,
 } from "@conclave/protocol/etcdserverpb";
-import { RpcError, unimplemented } from "@conclave/rpc";
+import { type ResponseStream, RpcError, type ServerCall } from "@conclave/rpc";
 import type { Member } from "../member.ts";
+import { downgrade } from "../membership/downgrade.ts";
+import { SnapshotStreamer } from "../snapshot/snapshot-stream.ts";
 import { etcdApiVersion } from "../version.ts";
 
 const alarmNames = new Map<AlarmType, string>(Object.entries(AlarmType).map(([name, type]) => [type, name]));
@@ -25,13 +31,15 @@ function alarmText({ memberID, alarm }: AlarmMember): string {
 
 /** The Maintenance service of one member. Unlike the others it speaks of this member, not of the cluster. */
 export class MaintenanceService {
-  readonly snapshot: typeof unimplemented = unimplemented;
-  readonly downgrade: typeof unimplemented = unimplemented;
   readonly #member: Member;
   readonly #quotaBytes: number;
+  readonly #snapshots: SnapshotStreamer;
 
   constructor(member: Member, quotaBytes: number) {
     this.#member = member;
+    const { clock, scheduler, log } = member.ports;
+    const exportDatabase = (signal: AbortSignal) => member.exportDatabase(signal);
+    this.#snapshots = new SnapshotStreamer({ clock, scheduler, log, exportDatabase });
     this.#quotaBytes = quotaBytes;
   }
 
@@ -42,6 +50,7 @@ export class MaintenanceService {
   async status(): Promise<StatusResponse> {
     const { backend, membership, alarms, leader, raftStatus } = this.#member;
     const { totalBytes, inUseBytes } = backend.size();
+    const { downgradeTarget } = membership;
     return {
       header: this.#member.header(),
       version: etcdApiVersion,
@@ -55,8 +64,12 @@ export class MaintenanceService {
       isLearner: membership.member(this.#member.id)?.isLearner ?? false,
       storageVersion: etcdApiVersion,
       dbSizeQuota: Number.isFinite(this.#quotaBytes) ? this.#quotaBytes : 0,
-      downgradeInfo: undefined,
+      downgradeInfo: { enabled: downgradeTarget !== undefined, targetVersion: downgradeTarget ?? "" },
     };
+  }
+
+  downgrade(request: DowngradeRequest): Promise<DowngradeResponse> {
+    return downgrade(this.#member, request);
   }
 
   async defragment(): Promise<DefragmentResponse> {
@@ -66,13 +79,21 @@ export class MaintenanceService {
   }
 
   async hash(): Promise<HashResponse> {
+    const { clock } = this.#member.ports;
+    const startMs = clock.monotonicMs();
     const hash = await this.#member.inSlices(() => this.#member.store.hash());
+    this.#member.hashTimes.whole.observe((clock.monotonicMs() - startMs) / 1000);
     return { header: this.#member.header(), hash };
   }
 
   /** Of what this member has: members are compared by it, whether they have a leader or not. */
   hashKV(request: HashKVRequest): Promise<HashKVResponse> {
     return this.#member.hashKv(saturate(request.revision));
+  }
+
+  /** The state of this member, whether it has a leader or not. */
+  snapshot(_: SnapshotRequest, responses: ResponseStream<SnapshotResponse>, call: ServerCall): Promise<void> {
+    return this.#snapshots.send(responses, call.signal);
   }
 
   async moveLeader({ targetID }: MoveLeaderRequest): Promise<MoveLeaderResponse> {

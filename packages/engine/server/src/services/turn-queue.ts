@@ -31,7 +31,7 @@ export interface TurnQueueParts {
     readonly txn: UnaryHandler<TxnRequest, TxnResponse>;
   };
   readonly lease: { readonly leaseGrant: UnaryHandler<LeaseGrantRequest, LeaseGrantResponse> };
-  readonly watches: WatchOpener;
+  readonly watches: { for(call: ServerCall): Promise<WatchOpener> };
 }
 
 /** Whoever wants to own a name. */
@@ -143,7 +143,7 @@ export class TurnQueue {
   /** Ends when one of the keys was deleted, or that cannot be told from history any more. */
   async #waitForDeletion(keys: readonly Uint8Array[], revision: number, call: ServerCall): Promise<void> {
     const requests = keys.map((key) => ({ ...watchFrom(key, revision), filters: [FilterType.NOPUT] }));
-    const deletions = watchResponses(this.#parts.watches, requests, call.signal);
+    const deletions = watchResponses(await this.#parts.watches.for(call), requests, call.signal);
     await deletions.next();
     await deletions.return();
   }

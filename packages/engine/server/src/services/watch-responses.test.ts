@@ -8,7 +8,7 @@ function watched(keys: readonly string[], revision = 0) {
   const lab = coordinationLab();
   const controller = new AbortController();
   const requests = keys.map((key) => watchFrom(utf8(key), revision));
-  const responses = watchResponses(lab.parts.watches, requests, controller.signal);
+  const responses = watchResponses(lab.hub, requests, controller.signal);
   return { lab, controller, responses };
 }
 

@@ -1,10 +1,12 @@
 import type { WatchHubResponse, WatchSink, WatchStream } from "@conclave/mvcc";
 import type { WatchCreateRequest } from "@conclave/protocol/etcdserverpb";
 
+/** The watches of a service inside the member. */
+export type OpenedWatches = Pick<WatchStream, "create" | "resume" | "close">;
+
 /** Where a service inside the member opens watches. */
 export interface WatchOpener {
-  open(sink: WatchSink): WatchStream;
-  close(stream: WatchStream): void;
+  open(sink: WatchSink): OpenedWatches;
 }
 
 /** Responses that may wait to be taken before the hub is told to hold back. */
@@ -12,7 +14,8 @@ const roomForResponses = 16;
 
 /**
  * Watches from inside the member. The responses are those with events; it ends when one of the watchers can go on no
- * more because its history was compacted, and closes its stream when it is left.
+ * more because its history was compacted or what it shows may not be read any more, and closes its stream when it is
+ * left.
  *
  * @throws the signal's reason once that is aborted
  */
@@ -48,6 +51,6 @@ export async function* watchResponses(
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
-    watches.close(stream);
+    stream.close();
   }
 }

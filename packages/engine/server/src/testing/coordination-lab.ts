@@ -106,7 +106,7 @@ export function coordinationLab(): CoordinationLab {
           return { header: header(store.currentRevision), ID, TTL: grant(ID, TTL).ttlSec, error: "" };
         },
       },
-      watches: { open: (sink) => hub.open(sink), close: (stream) => stream.close() },
+      watches: { for: async () => hub },
     },
     store,
     lessor,

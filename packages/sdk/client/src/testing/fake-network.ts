@@ -9,7 +9,7 @@ import {
   type StreamSink,
   TransportError,
   type UnaryCall,
-} from "../transport.ts";
+} from "../transport/transport.ts";
 
 /** A member's end of a stream. */
 export class FakeStream {

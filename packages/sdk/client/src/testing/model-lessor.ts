@@ -9,7 +9,7 @@ import {
   LeaseRevokeResponse,
   type ResponseHeader,
 } from "@conclave/protocol/etcdserverpb";
-import type { UnaryCall } from "../transport.ts";
+import type { UnaryCall } from "../transport/transport.ts";
 import type { FakeStream } from "./fake-network.ts";
 import { wireFailure } from "./wire-failure.ts";
 

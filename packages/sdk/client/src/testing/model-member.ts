@@ -11,7 +11,7 @@ import {
   WatchResponse,
 } from "@conclave/protocol/etcdserverpb";
 import type { Event } from "@conclave/protocol/mvccpb";
-import { TransportError, type UnaryCall } from "../transport.ts";
+import { TransportError, type UnaryCall } from "../transport/transport.ts";
 import { connectionLost, type FakeMember, type FakeStream } from "./fake-network.ts";
 import type { ModelLessor } from "./model-lessor.ts";
 import { inRange, type ModelStore } from "./model-store.ts";

@@ -5,6 +5,7 @@
 // source: authpb/auth.proto
 
 /* eslint-disable */
+import { emptyBytes } from "@conclave/base";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
 export const protobufPackage = "authpb";
@@ -113,7 +114,7 @@ export const UserAddOptions: MessageFns<UserAddOptions, "authpb.UserAddOptions">
 };
 
 function createBaseUser(): User {
-  return { name: new Uint8Array(0), password: new Uint8Array(0), roles: [], options: undefined };
+  return { name: emptyBytes, password: emptyBytes, roles: [], options: undefined };
 }
 
 export const User: MessageFns<User, "authpb.User"> = {
@@ -197,8 +198,8 @@ export const User: MessageFns<User, "authpb.User"> = {
   },
   fromPartial<I extends Exact<DeepPartial<User>, I>>(object: I): User {
     const message = createBaseUser();
-    message.name = object.name ?? new Uint8Array(0);
-    message.password = object.password ?? new Uint8Array(0);
+    message.name = object.name ?? emptyBytes;
+    message.password = object.password ?? emptyBytes;
     message.roles = object.roles?.map((e) => e) || [];
     message.options = (object.options !== undefined && object.options !== null)
       ? UserAddOptions.fromPartial(object.options)
@@ -208,7 +209,7 @@ export const User: MessageFns<User, "authpb.User"> = {
 };
 
 function createBasePermission(): Permission {
-  return { permType: 0, key: new Uint8Array(0), rangeEnd: new Uint8Array(0) };
+  return { permType: 0, key: emptyBytes, rangeEnd: emptyBytes };
 }
 
 export const Permission: MessageFns<Permission, "authpb.Permission"> = {
@@ -282,14 +283,14 @@ export const Permission: MessageFns<Permission, "authpb.Permission"> = {
   fromPartial<I extends Exact<DeepPartial<Permission>, I>>(object: I): Permission {
     const message = createBasePermission();
     message.permType = object.permType ?? 0;
-    message.key = object.key ?? new Uint8Array(0);
-    message.rangeEnd = object.rangeEnd ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
+    message.rangeEnd = object.rangeEnd ?? emptyBytes;
     return message;
   },
 };
 
 function createBaseRole(): Role {
-  return { name: new Uint8Array(0), keyPermission: [] };
+  return { name: emptyBytes, keyPermission: [] };
 }
 
 export const Role: MessageFns<Role, "authpb.Role"> = {
@@ -351,7 +352,7 @@ export const Role: MessageFns<Role, "authpb.Role"> = {
   },
   fromPartial<I extends Exact<DeepPartial<Role>, I>>(object: I): Role {
     const message = createBaseRole();
-    message.name = object.name ?? new Uint8Array(0);
+    message.name = object.name ?? emptyBytes;
     message.keyPermission = object.keyPermission?.map((e) => Permission.fromPartial(e)) || [];
     return message;
   },

@@ -5,6 +5,7 @@
 // source: etcdserverpb/rpc.proto
 
 /* eslint-disable */
+import { emptyBytes } from "@conclave/base";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Permission, UserAddOptions } from "../authpb/auth.ts";
 import { Event, KeyValue } from "../mvccpb/kv.ts";
@@ -855,8 +856,8 @@ export const ResponseHeader: MessageFns<ResponseHeader, "etcdserverpb.ResponseHe
 
 function createBaseRangeRequest(): RangeRequest {
   return {
-    key: new Uint8Array(0),
-    rangeEnd: new Uint8Array(0),
+    key: emptyBytes,
+    rangeEnd: emptyBytes,
     limit: 0n,
     revision: 0n,
     sortOrder: 0,
@@ -1069,8 +1070,8 @@ export const RangeRequest: MessageFns<RangeRequest, "etcdserverpb.RangeRequest">
   },
   fromPartial<I extends Exact<DeepPartial<RangeRequest>, I>>(object: I): RangeRequest {
     const message = createBaseRangeRequest();
-    message.key = object.key ?? new Uint8Array(0);
-    message.rangeEnd = object.rangeEnd ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
+    message.rangeEnd = object.rangeEnd ?? emptyBytes;
     message.limit = (object.limit !== undefined && object.limit !== null) ? BigInt(object.limit) : 0n;
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
     message.sortOrder = object.sortOrder ?? 0;
@@ -1194,8 +1195,8 @@ export const RangeResponse: MessageFns<RangeResponse, "etcdserverpb.RangeRespons
 
 function createBasePutRequest(): PutRequest {
   return {
-    key: new Uint8Array(0),
-    value: new Uint8Array(0),
+    key: emptyBytes,
+    value: emptyBytes,
     lease: 0n,
     prevKv: false,
     ignoreValue: false,
@@ -1309,8 +1310,8 @@ export const PutRequest: MessageFns<PutRequest, "etcdserverpb.PutRequest"> = {
   },
   fromPartial<I extends Exact<DeepPartial<PutRequest>, I>>(object: I): PutRequest {
     const message = createBasePutRequest();
-    message.key = object.key ?? new Uint8Array(0);
-    message.value = object.value ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
+    message.value = object.value ?? emptyBytes;
     message.lease = (object.lease !== undefined && object.lease !== null) ? BigInt(object.lease) : 0n;
     message.prevKv = object.prevKv ?? false;
     message.ignoreValue = object.ignoreValue ?? false;
@@ -1393,7 +1394,7 @@ export const PutResponse: MessageFns<PutResponse, "etcdserverpb.PutResponse"> = 
 };
 
 function createBaseDeleteRangeRequest(): DeleteRangeRequest {
-  return { key: new Uint8Array(0), rangeEnd: new Uint8Array(0), prevKv: false };
+  return { key: emptyBytes, rangeEnd: emptyBytes, prevKv: false };
 }
 
 export const DeleteRangeRequest: MessageFns<DeleteRangeRequest, "etcdserverpb.DeleteRangeRequest"> = {
@@ -1466,8 +1467,8 @@ export const DeleteRangeRequest: MessageFns<DeleteRangeRequest, "etcdserverpb.De
   },
   fromPartial<I extends Exact<DeepPartial<DeleteRangeRequest>, I>>(object: I): DeleteRangeRequest {
     const message = createBaseDeleteRangeRequest();
-    message.key = object.key ?? new Uint8Array(0);
-    message.rangeEnd = object.rangeEnd ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
+    message.rangeEnd = object.rangeEnd ?? emptyBytes;
     message.prevKv = object.prevKv ?? false;
     return message;
   },
@@ -1806,7 +1807,7 @@ export const ResponseOp: MessageFns<ResponseOp, "etcdserverpb.ResponseOp"> = {
 };
 
 function createBaseCompare(): Compare {
-  return { result: 0, target: 0, key: new Uint8Array(0), targetUnion: undefined, rangeEnd: new Uint8Array(0) };
+  return { result: 0, target: 0, key: emptyBytes, targetUnion: undefined, rangeEnd: emptyBytes };
 }
 
 export const Compare: MessageFns<Compare, "etcdserverpb.Compare"> = {
@@ -1961,7 +1962,7 @@ export const Compare: MessageFns<Compare, "etcdserverpb.Compare"> = {
     const message = createBaseCompare();
     message.result = object.result ?? 0;
     message.target = object.target ?? 0;
-    message.key = object.key ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
     switch (object.targetUnion?.$case) {
       case "version": {
         if (object.targetUnion?.value !== undefined && object.targetUnion?.value !== null) {
@@ -1994,7 +1995,7 @@ export const Compare: MessageFns<Compare, "etcdserverpb.Compare"> = {
         break;
       }
     }
-    message.rangeEnd = object.rangeEnd ?? new Uint8Array(0);
+    message.rangeEnd = object.rangeEnd ?? emptyBytes;
     return message;
   },
 };
@@ -2617,7 +2618,7 @@ export const SnapshotRequest: MessageFns<SnapshotRequest, "etcdserverpb.Snapshot
 };
 
 function createBaseSnapshotResponse(): SnapshotResponse {
-  return { header: undefined, remainingBytes: 0, blob: new Uint8Array(0), version: "" };
+  return { header: undefined, remainingBytes: 0, blob: emptyBytes, version: "" };
 }
 
 export const SnapshotResponse: MessageFns<SnapshotResponse, "etcdserverpb.SnapshotResponse"> = {
@@ -2708,7 +2709,7 @@ export const SnapshotResponse: MessageFns<SnapshotResponse, "etcdserverpb.Snapsh
       ? ResponseHeader.fromPartial(object.header)
       : undefined;
     message.remainingBytes = object.remainingBytes ?? 0;
-    message.blob = object.blob ?? new Uint8Array(0);
+    message.blob = object.blob ?? emptyBytes;
     message.version = object.version ?? "";
     return message;
   },
@@ -2834,8 +2835,8 @@ export const WatchRequest: MessageFns<WatchRequest, "etcdserverpb.WatchRequest">
 
 function createBaseWatchCreateRequest(): WatchCreateRequest {
   return {
-    key: new Uint8Array(0),
-    rangeEnd: new Uint8Array(0),
+    key: emptyBytes,
+    rangeEnd: emptyBytes,
     startRevision: 0n,
     progressNotify: false,
     filters: [],
@@ -2990,8 +2991,8 @@ export const WatchCreateRequest: MessageFns<WatchCreateRequest, "etcdserverpb.Wa
   },
   fromPartial<I extends Exact<DeepPartial<WatchCreateRequest>, I>>(object: I): WatchCreateRequest {
     const message = createBaseWatchCreateRequest();
-    message.key = object.key ?? new Uint8Array(0);
-    message.rangeEnd = object.rangeEnd ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
+    message.rangeEnd = object.rangeEnd ?? emptyBytes;
     message.startRevision = (object.startRevision !== undefined && object.startRevision !== null)
       ? BigInt(object.startRevision)
       : 0n;
@@ -7045,7 +7046,7 @@ export const AuthRoleGrantPermissionRequest: MessageFns<
 };
 
 function createBaseAuthRoleRevokePermissionRequest(): AuthRoleRevokePermissionRequest {
-  return { role: "", key: new Uint8Array(0), rangeEnd: new Uint8Array(0) };
+  return { role: "", key: emptyBytes, rangeEnd: emptyBytes };
 }
 
 export const AuthRoleRevokePermissionRequest: MessageFns<
@@ -7124,8 +7125,8 @@ export const AuthRoleRevokePermissionRequest: MessageFns<
   ): AuthRoleRevokePermissionRequest {
     const message = createBaseAuthRoleRevokePermissionRequest();
     message.role = object.role ?? "";
-    message.key = object.key ?? new Uint8Array(0);
-    message.rangeEnd = object.rangeEnd ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
+    message.rangeEnd = object.rangeEnd ?? emptyBytes;
     return message;
   },
 };
@@ -8738,7 +8739,7 @@ export type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
 
 function longToNumber(int64: { toString(): string }): number {
-  const num = globalThis.Number(int64.toString());
+  const num = globalThis.Number(int64);
   if (num > globalThis.Number.MAX_SAFE_INTEGER) {
     throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
   }

@@ -5,6 +5,7 @@
 // source: v3electionpb/v3election.proto
 
 /* eslint-disable */
+import { emptyBytes } from "@conclave/base";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { ResponseHeader } from "../etcdserverpb/rpc.ts";
 import { KeyValue } from "../mvccpb/kv.ts";
@@ -69,7 +70,7 @@ export interface ProclaimResponse {
 }
 
 function createBaseCampaignRequest(): CampaignRequest {
-  return { name: new Uint8Array(0), lease: 0n, value: new Uint8Array(0) };
+  return { name: emptyBytes, lease: 0n, value: emptyBytes };
 }
 
 export const CampaignRequest: MessageFns<CampaignRequest, "v3electionpb.CampaignRequest"> = {
@@ -145,9 +146,9 @@ export const CampaignRequest: MessageFns<CampaignRequest, "v3electionpb.Campaign
   },
   fromPartial<I extends Exact<DeepPartial<CampaignRequest>, I>>(object: I): CampaignRequest {
     const message = createBaseCampaignRequest();
-    message.name = object.name ?? new Uint8Array(0);
+    message.name = object.name ?? emptyBytes;
     message.lease = (object.lease !== undefined && object.lease !== null) ? BigInt(object.lease) : 0n;
-    message.value = object.value ?? new Uint8Array(0);
+    message.value = object.value ?? emptyBytes;
     return message;
   },
 };
@@ -226,7 +227,7 @@ export const CampaignResponse: MessageFns<CampaignResponse, "v3electionpb.Campai
 };
 
 function createBaseLeaderKey(): LeaderKey {
-  return { name: new Uint8Array(0), key: new Uint8Array(0), rev: 0n, lease: 0n };
+  return { name: emptyBytes, key: emptyBytes, rev: 0n, lease: 0n };
 }
 
 export const LeaderKey: MessageFns<LeaderKey, "v3electionpb.LeaderKey"> = {
@@ -316,8 +317,8 @@ export const LeaderKey: MessageFns<LeaderKey, "v3electionpb.LeaderKey"> = {
   },
   fromPartial<I extends Exact<DeepPartial<LeaderKey>, I>>(object: I): LeaderKey {
     const message = createBaseLeaderKey();
-    message.name = object.name ?? new Uint8Array(0);
-    message.key = object.key ?? new Uint8Array(0);
+    message.name = object.name ?? emptyBytes;
+    message.key = object.key ?? emptyBytes;
     message.rev = (object.rev !== undefined && object.rev !== null) ? BigInt(object.rev) : 0n;
     message.lease = (object.lease !== undefined && object.lease !== null) ? BigInt(object.lease) : 0n;
     return message;
@@ -325,7 +326,7 @@ export const LeaderKey: MessageFns<LeaderKey, "v3electionpb.LeaderKey"> = {
 };
 
 function createBaseLeaderRequest(): LeaderRequest {
-  return { name: new Uint8Array(0) };
+  return { name: emptyBytes };
 }
 
 export const LeaderRequest: MessageFns<LeaderRequest, "v3electionpb.LeaderRequest"> = {
@@ -376,7 +377,7 @@ export const LeaderRequest: MessageFns<LeaderRequest, "v3electionpb.LeaderReques
   },
   fromPartial<I extends Exact<DeepPartial<LeaderRequest>, I>>(object: I): LeaderRequest {
     const message = createBaseLeaderRequest();
-    message.name = object.name ?? new Uint8Array(0);
+    message.name = object.name ?? emptyBytes;
     return message;
   },
 };
@@ -571,7 +572,7 @@ export const ResignResponse: MessageFns<ResignResponse, "v3electionpb.ResignResp
 };
 
 function createBaseProclaimRequest(): ProclaimRequest {
-  return { leader: undefined, value: new Uint8Array(0) };
+  return { leader: undefined, value: emptyBytes };
 }
 
 export const ProclaimRequest: MessageFns<ProclaimRequest, "v3electionpb.ProclaimRequest"> = {
@@ -636,7 +637,7 @@ export const ProclaimRequest: MessageFns<ProclaimRequest, "v3electionpb.Proclaim
     message.leader = (object.leader !== undefined && object.leader !== null)
       ? LeaderKey.fromPartial(object.leader)
       : undefined;
-    message.value = object.value ?? new Uint8Array(0);
+    message.value = object.value ?? emptyBytes;
     return message;
   },
 };

@@ -5,6 +5,7 @@
 // source: v3lockpb/v3lock.proto
 
 /* eslint-disable */
+import { emptyBytes } from "@conclave/base";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { ResponseHeader } from "../etcdserverpb/rpc.ts";
 
@@ -39,7 +40,7 @@ export interface UnlockResponse {
 }
 
 function createBaseLockRequest(): LockRequest {
-  return { name: new Uint8Array(0), lease: 0n };
+  return { name: emptyBytes, lease: 0n };
 }
 
 export const LockRequest: MessageFns<LockRequest, "v3lockpb.LockRequest"> = {
@@ -104,14 +105,14 @@ export const LockRequest: MessageFns<LockRequest, "v3lockpb.LockRequest"> = {
   },
   fromPartial<I extends Exact<DeepPartial<LockRequest>, I>>(object: I): LockRequest {
     const message = createBaseLockRequest();
-    message.name = object.name ?? new Uint8Array(0);
+    message.name = object.name ?? emptyBytes;
     message.lease = (object.lease !== undefined && object.lease !== null) ? BigInt(object.lease) : 0n;
     return message;
   },
 };
 
 function createBaseLockResponse(): LockResponse {
-  return { header: undefined, key: new Uint8Array(0) };
+  return { header: undefined, key: emptyBytes };
 }
 
 export const LockResponse: MessageFns<LockResponse, "v3lockpb.LockResponse"> = {
@@ -176,13 +177,13 @@ export const LockResponse: MessageFns<LockResponse, "v3lockpb.LockResponse"> = {
     message.header = (object.header !== undefined && object.header !== null)
       ? ResponseHeader.fromPartial(object.header)
       : undefined;
-    message.key = object.key ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
     return message;
   },
 };
 
 function createBaseUnlockRequest(): UnlockRequest {
-  return { key: new Uint8Array(0) };
+  return { key: emptyBytes };
 }
 
 export const UnlockRequest: MessageFns<UnlockRequest, "v3lockpb.UnlockRequest"> = {
@@ -233,7 +234,7 @@ export const UnlockRequest: MessageFns<UnlockRequest, "v3lockpb.UnlockRequest"> 
   },
   fromPartial<I extends Exact<DeepPartial<UnlockRequest>, I>>(object: I): UnlockRequest {
     const message = createBaseUnlockRequest();
-    message.key = object.key ?? new Uint8Array(0);
+    message.key = object.key ?? emptyBytes;
     return message;
   },
 };

@@ -1,0 +1,11 @@
+export type { AuthCommand, AuthCommandKind, AuthCommands, AuthResponse } from "./auth-command.ts";
+export type { AuthErrorCode } from "./auth-error.ts";
+export { AuthError } from "./auth-error.ts";
+export { rootName } from "./auth-state.ts";
+export type { Access, AuthStore, AuthStoreOptions, Caller, NamedKeys, PasswordRecord } from "./auth-store.ts";
+export { createAuthStore, nobody } from "./auth-store.ts";
+export type { KeyInterval } from "./key-interval.ts";
+export { keyInterval } from "./key-interval.ts";
+export { nameBytesMax } from "./name-bytes.ts";
+export { PermissionTree } from "./permission-tree.ts";
+export type { HashOf, PasswordGiven } from "./user-commands.ts";

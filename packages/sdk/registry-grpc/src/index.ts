@@ -1,0 +1,1 @@
+export { type ConclaveResolverOptions, registerConclaveResolver } from "./register.ts";

@@ -1,0 +1,1 @@
+export { createServiceDispatcher, type ServiceDispatcherOptions } from "./service-dispatcher.ts";

@@ -1,0 +1,69 @@
+/** @module What goes on at a member while something long is done to it, and what of it was served meanwhile. */
+
+/** Kinds of work by name. Each is done until the end, one after the other, and must not fail. */
+type Work = Readonly<Record<string, () => Promise<void>>>;
+
+/** What is done. */
+export interface ActivityKinds {
+  /** Short work: some of each must begin and end within a phase, and so be served while it lasts. */
+  readonly within: Work;
+  /** Long work: some of each must be under way when a phase begins or ends, and come to its end all the same. */
+  readonly across: Work;
+}
+
+/**
+ * Work that is done over and over, so that something of each kind is in flight at every moment, and phases in which
+ * something else goes on. Only the order of beginnings and ends counts: nothing is said of how fast.
+ */
+export class Activities implements AsyncDisposable {
+  readonly #waiting = new Set<string>();
+  readonly #loops: Promise<void>[] = [];
+  #phase: symbol | undefined;
+  #isStopped = false;
+
+  constructor({ within, across }: ActivityKinds) {
+    for (const [name, once] of Object.entries(within))
+      this.#keep(name, once, (began, ended) => began !== undefined && began === ended);
+    for (const [name, once] of Object.entries(across)) this.#keep(name, once, (began, ended) => began !== ended);
+  }
+
+  /** From now on something is under way. */
+  beginPhase(): void {
+    this.#phase ??= Symbol("phase");
+  }
+
+  /** It has ended. */
+  endPhase(): void {
+    this.#phase = undefined;
+  }
+
+  /** The kinds of work of which no phase has seen any yet. */
+  get waiting(): readonly string[] {
+    return [...this.#waiting];
+  }
+
+  /** Ends all work. @throws what any of it has thrown */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#loops);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopped = true;
+    await Promise.allSettled(this.#loops);
+  }
+
+  #keep(name: string, once: () => Promise<void>, counts: (began?: symbol, ended?: symbol) => boolean): void {
+    this.#waiting.add(name);
+    const repeat = async (): Promise<void> => {
+      while (!this.#isStopped) {
+        const began = this.#phase;
+        await once();
+        if (counts(began, this.#phase)) this.#waiting.delete(name);
+      }
+    };
+    const loop = repeat();
+    loop.catch(() => undefined); // Told by `stop`.
+    this.#loops.push(loop);
+  }
+}

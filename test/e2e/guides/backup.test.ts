@@ -1,0 +1,4 @@
+/** @module The guide to backups and to moving from etcd, as it stands. */
+import { describeGuide } from "./guide.ts";
+
+describeGuide("docs/backup.md");

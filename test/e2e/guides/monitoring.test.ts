@@ -1,0 +1,4 @@
+/** @module The guide to monitoring, as it stands. */
+import { describeGuide } from "./guide.ts";
+
+describeGuide("docs/monitoring.md");

@@ -1,0 +1,4 @@
+/** @module The guide to tuning, as it stands. */
+import { describeGuide } from "./guide.ts";
+
+describeGuide("docs/tuning.md");
