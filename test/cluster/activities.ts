@@ -3,6 +3,8 @@
 /** Kinds of work by name. Each is done until the end, one after the other, and must not fail. */
 type Work = Readonly<Record<string, () => Promise<void>>>;
 
+const isPhase = (turns: number): boolean => turns % 2 === 1;
+
 /** What is done. */
 export interface ActivityKinds {
   /** Short work: some of each must begin and end within a phase, and so be served while it lasts. */
@@ -18,23 +20,24 @@ export interface ActivityKinds {
 export class Activities implements AsyncDisposable {
   readonly #waiting = new Set<string>();
   readonly #loops: Promise<void>[] = [];
-  #phase: symbol | undefined;
+  /** How often a phase has begun or ended: odd while one lasts. */
+  #turns = 0;
   #isStopped = false;
 
   constructor({ within, across }: ActivityKinds) {
     for (const [name, once] of Object.entries(within))
-      this.#keep(name, once, (began, ended) => began !== undefined && began === ended);
+      this.#keep(name, once, (began, ended) => began === ended && isPhase(began));
     for (const [name, once] of Object.entries(across)) this.#keep(name, once, (began, ended) => began !== ended);
   }
 
   /** From now on something is under way. */
   beginPhase(): void {
-    this.#phase ??= Symbol("phase");
+    if (!isPhase(this.#turns)) this.#turns++;
   }
 
   /** It has ended. */
   endPhase(): void {
-    this.#phase = undefined;
+    if (isPhase(this.#turns)) this.#turns++;
   }
 
   /** The kinds of work of which no phase has seen any yet. */
@@ -53,13 +56,13 @@ export class Activities implements AsyncDisposable {
     await Promise.allSettled(this.#loops);
   }
 
-  #keep(name: string, once: () => Promise<void>, counts: (began?: symbol, ended?: symbol) => boolean): void {
+  #keep(name: string, once: () => Promise<void>, counts: (began: number, ended: number) => boolean): void {
     this.#waiting.add(name);
     const repeat = async (): Promise<void> => {
       while (!this.#isStopped) {
-        const began = this.#phase;
+        const began = this.#turns;
         await once();
-        if (counts(began, this.#phase)) this.#waiting.delete(name);
+        if (counts(began, this.#turns)) this.#waiting.delete(name);
       }
     };
     const loop = repeat();

@@ -10,7 +10,7 @@ import { clientOf, program } from "./subject.ts";
 
 const large = { keys: 160, value: new Uint8Array(256 * 1024).fill(7) } as const;
 /** A defragmentation may be over before anything could be done beside it; then there is another one. */
-const runsMax = 20;
+const runsMax = 60;
 
 let cluster: ClusterProcesses;
 beforeAll(async () => {
