@@ -16,7 +16,7 @@ export const mutants = {
   },
   "vote-forgotten": {
     fault: "A member does not know after a crash whom it has voted for.",
-    killedBy: { seed: 60, seconds: 20 },
+    killedBy: { seed: 75, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/bootstrap/bootstrap.ts",
@@ -49,7 +49,7 @@ export const mutants = {
   },
   "renewed-lease-revoked": {
     fault: "A lease that is renewed while its leader is confirmed is revoked all the same.",
-    killedBy: { seed: 160, seconds: 30 },
+    killedBy: { seed: 164, seconds: 20 },
     edits: [
       {
         file: "packages/engine/server/src/leases/lease-expiry.ts",

@@ -158,8 +158,8 @@ function putAndCompact(
 
 test("any watcher of any history gets what a filter of all events gives, once and in order", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { maxLength: 150, size: "max" }), async (commands) => {
-      const lab = watchLab({ fragmentBytes: 80 });
+    fc.asyncProperty(fc.boolean(), fc.array(command, { maxLength: 150, size: "max" }), async (late, commands) => {
+      const lab = watchLab({ fragmentBytes: 80, publishesLate: late });
       const clients = [new Client(lab), new Client(lab), new Client(lab)];
       const clientOf = (index: number) => clients[index] ?? new Client(lab);
       for (const step of commands) {
@@ -202,6 +202,6 @@ test("any watcher of any history gets what a filter of all events gives, once an
       for (const client of clients) client.read();
       for (const client of clients) client.check();
     }),
-    { numRuns: 150 },
+    { numRuns: 300 },
   );
 }, 60_000);

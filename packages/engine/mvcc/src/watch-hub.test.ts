@@ -199,10 +199,64 @@ describe("work", () => {
     expect(lab.hub.stats).toEqual({ streams: 1, watchers: 1, slowWatchers: 0 });
   });
 
-  test("commits are published one by one, each before the next", () => {
+  test("the hub is told of each commit before the next", () => {
     const lab = watchLab();
     lab.open().create({ key: "a" });
-    expect(() => lab.hub.publish(7, [])).toThrow("a commit is published before the next");
+    expect(() => lab.hub.commit(7, [])).toThrow("a commit is told of before the next");
+  });
+
+  test("commits wait for the next step, each with a response of its own", () => {
+    const lab = watchLab({ publishesLate: true });
+    const client = lab.open();
+    client.create({ key: "a" });
+    lab.put("a", "1");
+    lab.put("a", "2");
+    expect(client.take()).toEqual(["#0 rev=1 created"]);
+    expect(lab.wakeUps).toBe(1);
+    expect(lab.hub.syncStep()).toBe(false);
+    expect(client.take()).toEqual(["#0 rev=2 a=1@2", "#0 rev=3 a=2@3"]);
+    lab.put("a", "3");
+    expect(lab.wakeUps).toBe(2);
+  });
+
+  test("whoever comes between a commit and its publication starts after it, or reads it from the history", () => {
+    const lab = watchLab({ publishesLate: true });
+    const [first, second] = [lab.open(), lab.open()];
+    first.create({ key: "a" });
+    lab.put("a", "1");
+    second.create({ key: "a" });
+    second.create({ key: "a", start: 2 });
+    lab.sync();
+    expect(first.takeEvents()).toEqual(["a=1@2"]);
+    expect(second.take()).toEqual(["#0 rev=2 created", "#1 rev=2 created", "#1 rev=2 a=1@2"]);
+    lab.put("a", "2");
+    lab.sync();
+    expect(second.take()).toEqual(["#0 rev=3 a=2@3", "#1 rev=3 a=2@3"]);
+  });
+
+  test("progress is claimed only after what is committed was published", () => {
+    const lab = watchLab({ publishesLate: true });
+    const client = lab.open();
+    client.create({ key: "a", progress: true });
+    client.take();
+    lab.put("a", "1");
+    client.stream.requestProgress();
+    expect(client.take()).toEqual(["#0 rev=2 a=1@2", "#-1 rev=2"]);
+    lab.put("b", "1");
+    client.stream.notifyProgress();
+    client.stream.notifyProgress();
+    expect(client.take()).toEqual(["#0 rev=3"]);
+  });
+
+  test("what waits for its publication when the history is replaced is read from the new one", async () => {
+    const lab = watchLab({ publishesLate: true });
+    const client = lab.open();
+    client.create({ key: "a" });
+    client.take();
+    lab.put("a", "1");
+    await lab.jump((member) => member.put("a", "2"));
+    lab.sync();
+    expect(client.takeEvents()).toEqual(["a=1@2", "a=2@3"]);
   });
 });
 
@@ -355,8 +409,10 @@ describe("resync()", () => {
     expect(hub.syncStep()).toBe(false);
     stream.create(WatchCreateRequest.fromPartial({ key: utf8("b") }));
     hub.resync();
-    for (currentRevision = 6; currentRevision <= 9; currentRevision++)
-      hub.publish(currentRevision, [storeEvent("a", currentRevision), storeEvent("b", currentRevision)]);
+    for (currentRevision = 6; currentRevision <= 9; currentRevision++) {
+      hub.commit(currentRevision, [storeEvent("a", currentRevision), storeEvent("b", currentRevision)]);
+      hub.publish();
+    }
     // Only the first one had been told what came from 6 to 8; the third one began at 6.
     const of = (id: bigint) => sent.filter(([watchId]) => watchId === id).map(([, revision]) => revision);
     expect([of(0n), of(1n), of(2n)]).toEqual([[9], [6, 7, 8, 9], [6, 7, 8, 9]]);

@@ -67,13 +67,16 @@ export interface WatchHub {
   /** Opens a stream whose responses go to a sink. */
   open(sink: WatchSink): WatchStream;
   /**
-   * Tells of a commit. Every commit must be told, in order, as soon as it can be read from the history.
+   * Takes note of a commit, to be published with the next step. Every commit must be told, in order, as soon as it can
+   * be read from the history. Calls `onWork` if somebody may wait for it.
    *
    * @param events - its events, in order; at least one
    */
-  publish(revision: number, events: readonly StoreEvent[]): void;
+  commit(revision: number, events: readonly StoreEvent[]): void;
+  /** Gives the synced watchers what was committed since the last time. */
+  publish(): void;
   /**
-   * Brings some of the watchers that are behind forward, by at most `syncBatchRevisions` revisions.
+   * Publishes, and brings some of the watchers that are behind forward, by at most `syncBatchRevisions` revisions.
    *
    * @returns whether more work remains
    */
@@ -107,6 +110,12 @@ export function createWatchHub(options: WatchHubOptions): WatchHub {
   return new Hub(options);
 }
 
+/** A commit that is not published yet. */
+interface Commit {
+  readonly revision: number;
+  readonly events: readonly StoreEvent[];
+}
+
 /** A part of history, as it concerns the watchers of one range. */
 interface CatchUp {
   /** The first revision after it. */
@@ -126,6 +135,8 @@ class Hub implements WatchHub, WatchStreamHost {
   readonly #queue = new Set<Watcher>();
   /** Up to here synced watchers have been given everything. */
   #publishedRevision: number;
+  /** What came after that. */
+  #commits: Commit[] = [];
   deliveredEvents = 0;
 
   constructor(options: WatchHubOptions) {
@@ -150,25 +161,32 @@ class Hub implements WatchHub, WatchStreamHost {
     return stream;
   }
 
-  publish(revision: number, events: readonly StoreEvent[]): void {
-    invariant(revision === this.revision, "a commit is published before the next", revision, this.revision);
-    this.#publishedRevision = revision;
-    if (this.#synced.size === 0) return;
-    const header = this.header(revision);
-    for (const [watchers, selection] of selectEvents(this.#synced, events)) {
-      for (const watcher of watchers) this.#offer(watcher, selection, header);
-    }
+  commit(revision: number, events: readonly StoreEvent[]): void {
+    invariant(revision === this.revision, "a commit is told of before the next", revision, this.revision);
+    const hadWork = this.#hasWork;
+    this.#commits.push({ revision, events });
+    if (this.#synced.size === 0)
+      this.publish(); // Whoever comes later starts after it.
+    else if (!hadWork) this.#options.onWork();
+  }
+
+  publish(): void {
+    const commits = this.#commits;
+    this.#commits = [];
+    for (const commit of commits) this.#publish(commit);
   }
 
   syncStep(): boolean {
+    this.publish();
     const watchers = this.#nextWatchers();
     const [first] = watchers;
     if (first !== undefined) this.#catchUp(watchers, first.nextRevision);
-    return this.#queue.size > 0;
+    return this.#hasWork;
   }
 
   resync(): void {
-    const hadWork = this.#queue.size > 0;
+    const hadWork = this.#hasWork;
+    this.#commits = []; // The new history holds them.
     for (const stream of this.#streams) for (const watcher of stream.watchers) this.#resyncWatcher(watcher);
     this.#publishedRevision = this.revision;
     if (hadWork && this.#queue.size > 0) this.#options.onWork(); // Else it was called if there is any.
@@ -194,6 +212,18 @@ class Hub implements WatchHub, WatchStreamHost {
     this.#streams.delete(stream);
   }
 
+  get #hasWork(): boolean {
+    return this.#queue.size > 0 || this.#commits.length > 0;
+  }
+
+  #publish({ revision, events }: Commit): void {
+    this.#publishedRevision = revision;
+    const header = this.header(revision);
+    for (const [watchers, selection] of selectEvents(this.#synced, events)) {
+      for (const watcher of watchers) this.#offer(watcher, selection, header);
+    }
+  }
+
   #resyncWatcher(watcher: Watcher): void {
     // That of a synced watcher may lag behind; where it does, there was nothing for it.
     if (watcher.state === "synced") watcher.nextRevision = Math.max(watcher.nextRevision, this.#publishedRevision + 1);
@@ -204,7 +234,7 @@ class Hub implements WatchHub, WatchStreamHost {
   /** Gives a synced watcher what a commit holds for it. */
   #offer(watcher: Watcher, selection: EventSelection, header: ResponseHeader): void {
     const { revision } = header;
-    if (revision < watcher.nextRevision) return; // It starts later.
+    if (revision < watcher.nextRevision) return; // It starts later, or has read it from the history.
     const events = selection.inForm(watcher.form);
     if (events.length === 0) return;
     if (watcher.stream.full) {
@@ -269,6 +299,12 @@ class Hub implements WatchHub, WatchStreamHost {
     if (events.length > 0) watcher.stream.deliver(watcher, events, header);
   }
 
+  #addToQueue(watcher: Watcher): void {
+    const hadWork = this.#hasWork;
+    this.#queue.add(watcher);
+    if (!hadWork) this.#options.onWork();
+  }
+
   #moveToTail(watcher: Watcher): void {
     this.#queue.delete(watcher);
     this.#queue.add(watcher);
@@ -283,8 +319,7 @@ class Hub implements WatchHub, WatchStreamHost {
         break;
       case "unsynced":
         this.#unsynced.add(watcher);
-        this.#queue.add(watcher);
-        if (this.#queue.size === 1) this.#options.onWork();
+        this.#addToQueue(watcher);
         break;
       case "waiting":
         watcher.stream.waiting.add(watcher);

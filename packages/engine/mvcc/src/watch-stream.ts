@@ -58,6 +58,8 @@ export interface WatchStreamHost {
   readonly fragmentBytes: number;
   /** The header of a response, which names a revision. */
   header(revision: number): ResponseHeader;
+  /** Gives the synced watchers all there is for them. */
+  publish(): void;
   /** Takes up a watcher where its next revision says. */
   admit(watcher: Watcher): void;
   /** Lets go of a watcher. */
@@ -133,11 +135,13 @@ export class SinkStream implements WatchStream, WatcherStream {
 
   requestProgress(): void {
     if (this.#watchers.size === 0) return;
+    this.#host.publish();
     for (const watcher of this.#watchers.values()) if (!this.#isServed(watcher)) return;
     this.#answer({ watchId: noWatchId });
   }
 
   notifyProgress(): void {
+    this.#host.publish();
     for (const watcher of this.#watchers.values()) {
       if (this.#full) return;
       if (watcher.notifiesProgress && watcher.quiet && this.#isServed(watcher)) this.#answer({ watchId: watcher.id });

@@ -5,7 +5,7 @@ import type { WatchEvent } from "./watch-event.ts";
 /**
  * Where a watcher stands.
  *
- * - `synced`: it has been given everything up to the current revision; what is published reaches it at once
+ * - `synced`: it has been given everything that was published; what is published next reaches it at once
  * - `unsynced`: it is behind and reads history
  * - `waiting`: it is behind, and its stream takes nothing at the moment
  * - `ended`: it gets nothing any more

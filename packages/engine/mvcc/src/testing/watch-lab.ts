@@ -116,8 +116,16 @@ export interface WatchLab extends StoreVerbs {
   sync(): void;
 }
 
-/** @param options - `fragmentBytes` of the hub */
-export function watchLab(options: { readonly fragmentBytes?: number } = {}): WatchLab {
+/** How a lab differs from others. */
+export interface WatchLabOptions {
+  /** The hub's. */
+  readonly fragmentBytes?: number;
+  /** Commits wait for the next step, as they do in a member, instead of being published at once. */
+  readonly publishesLate?: boolean;
+}
+
+/** Makes a lab with an empty store. */
+export function watchLab({ publishesLate = false, ...options }: WatchLabOptions = {}): WatchLab {
   const leases = { exists: () => false, attach: () => {}, detach: () => {} };
   const backend = createMemoryBackend();
   const store = createMvccStore({ backend, leases });
@@ -127,7 +135,8 @@ export function watchLab(options: { readonly fragmentBytes?: number } = {}): Wat
   const hub = createWatchHub({ history: store, header, onWork: () => void wakeUps++, ...options });
   store.onCommit((revision, events) => {
     allEvents.push(...events);
-    hub.publish(revision, events);
+    hub.commit(revision, events);
+    if (!publishesLate) hub.publish();
   });
   return {
     ...storeVerbs(store),

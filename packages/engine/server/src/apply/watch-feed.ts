@@ -16,8 +16,9 @@ export interface WatchFeedOptions {
 }
 
 /**
- * The watch hub with its motor: watchers that lag behind are moved forward a slice at a time, so that other work of the
- * member goes on between, and told of progress now and then.
+ * The watch hub with its motor: commits are published in a turn of their own, so that whoever made them is answered first;
+ * watchers that lag behind are moved forward a slice at a time, so that other work of the member goes on between, and told
+ * of progress now and then.
  */
 export class WatchFeed {
   readonly hub: WatchHub;
@@ -31,7 +32,7 @@ export class WatchFeed {
     this.#options = options;
     const { store, header, fragmentBytes } = options;
     this.hub = createWatchHub({ history: store, header, onWork: () => this.#syncLater(), fragmentBytes });
-    store.onCommit((revision, events) => this.hub.publish(revision, events));
+    store.onCommit((revision, events) => this.hub.commit(revision, events));
   }
 
   /** Opens a stream of watchers. */

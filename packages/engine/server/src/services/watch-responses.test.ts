@@ -25,6 +25,7 @@ test("whoever takes nothing for a while misses nothing, and keeps no more than a
   const { lab, responses } = watched(["a"]);
   const first = responses.next();
   for (let index = 0; index < 100; index++) lab.put("a");
+  lab.hub.publish();
   expect(lab.hub.stats.slowWatchers).toBe(1);
   const seen = ((await first).value?.events ?? []).map(({ modRevision }) => modRevision);
   while (seen.length < 100) {

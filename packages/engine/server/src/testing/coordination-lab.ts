@@ -83,7 +83,7 @@ export function coordinationLab(): CoordinationLab {
   };
   const syncLater = (): void => queueMicrotask(() => hub.syncStep() && syncLater());
   const hub: WatchHub = createWatchHub({ history: store, header, onWork: syncLater });
-  store.onCommit((revision, events) => hub.publish(revision, events));
+  store.onCommit((revision, events) => hub.commit(revision, events));
   return {
     parts: {
       kv: {
