@@ -4,6 +4,7 @@ import {
   asBuffer,
   binaryString,
   binaryStringBytes,
+  binaryStringOf,
   compareBytes,
   concatBytes,
   emptyBytes,
@@ -61,6 +62,15 @@ describe("binaryString()", () => {
         expect(l < r ? -1 : l > r ? 1 : 0).toBe(Math.sign(compareBytes(left, right)));
         expect(equalBytes(binaryStringBytes(l), left)).toBe(true);
         expect(l).toHaveLength(left.length);
+      }),
+    );
+  });
+
+  it("is that of a part as of a view of it", () => {
+    fc.assert(
+      fc.property(anyBytes, fc.nat(6), fc.nat(6), (bytes, first, second) => {
+        const [start = 0, end = 0] = [first, second].map((at) => Math.min(at, bytes.length)).sort();
+        expect(binaryStringOf(bytes, start, end)).toBe(binaryString(bytes.subarray(start, end)));
       }),
     );
   });

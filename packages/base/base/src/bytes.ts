@@ -43,6 +43,11 @@ export function binaryString(bytes: Uint8Array): string {
   return latin1Slice.call(bytes, 0, bytes.length);
 }
 
+/** The {@link binaryString} of the bytes from `start` to before `end`, without a view of them. */
+export function binaryStringOf(bytes: Uint8Array, start: number, end: number): string {
+  return latin1Slice.call(bytes, start, end);
+}
+
 /**
  * What `toString("latin1")` of a Buffer ends in, which works on any byte array; making a Buffer first takes longer
  * than all the rest, and indexes do this for every key.

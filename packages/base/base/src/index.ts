@@ -6,6 +6,7 @@ export {
   asBuffer,
   binaryString,
   binaryStringBytes,
+  binaryStringOf,
   compareBytes,
   concatBytes,
   emptyBytes,

@@ -1,8 +1,8 @@
-import { ByteSlab, emptyBytes, equalBytes } from "@conclave/base";
+import { ByteSlab, binaryString, emptyBytes, equalBytes } from "@conclave/base";
 import { KeyValue } from "@conclave/protocol/mvccpb";
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { decodeKey, decodeKeyValue, encodeKeyValue } from "./key-value.ts";
+import { decodeIndexedPair, decodeKey, decodeKeyValue, encodeKeyValue } from "./key-value.ts";
 
 const counter = fc.oneof(fc.nat(300), fc.maxSafeNat(), fc.constantFrom(0, 127, 128, 2 ** 32, Number.MAX_SAFE_INTEGER));
 const bytes = fc.oneof(fc.uint8Array(), fc.uint8Array({ minLength: 120, maxLength: 300 }));
@@ -30,6 +30,8 @@ it("decodes what either has encoded", () => {
       const encoded = KeyValue.encode(kv).finish();
       expect(decodeKeyValue(encoded)).toEqual(KeyValue.decode(encoded));
       expect(decodeKey(encoded)).toEqual(kv.key);
+      const { createRevision, version, lease } = kv;
+      expect(decodeIndexedPair(encoded)).toEqual({ key: binaryString(kv.key), createRevision, version, lease });
     }),
   );
 });
@@ -50,4 +52,5 @@ it.each([
   ["with a field of a later version", [0x0a, 0x01, 0x61, 0x38, 0x01]],
 ])("refuses a stored pair %s", (_, damaged) => {
   expect(() => decodeKeyValue(Uint8Array.from(damaged))).toThrow("Invariant broken");
+  expect(() => decodeIndexedPair(Uint8Array.from(damaged))).toThrow("Invariant broken");
 });

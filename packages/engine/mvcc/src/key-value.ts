@@ -7,7 +7,7 @@
  * 1 key bytes   2 create_revision   3 mod_revision   4 version   5 value bytes   6 lease
  * ```
  */
-import { type ByteSlab, emptyBytes, invariant } from "@conclave/base";
+import { type ByteSlab, binaryStringOf, emptyBytes, invariant } from "@conclave/base";
 import type { KeyValue } from "@conclave/protocol/mvccpb";
 
 const keyTag = 0x0a;
@@ -75,8 +75,41 @@ function readField(cursor: Cursor, kv: KeyValue): void {
       kv.lease = BigInt.asIntN(64, cursor.bigVarint());
       return;
     default:
-      invariant(false, "a stored key-value pair has fields 1 to 6 only", tag);
+      refuseField(tag);
   }
+}
+
+function refuseField(tag: number): void {
+  invariant(false, "a stored key-value pair has fields 1 to 6 only", tag);
+}
+
+/** What the index knows of a pair. */
+export interface IndexedPair {
+  /** The user's key, as a binary string. */
+  key: string;
+  /** Revision that created the key's generation; 0 for a tombstone. */
+  createRevision: number;
+  /** Changes since the creation, from 1; 0 for a tombstone. */
+  version: number;
+  /** The lease of the key; 0 if it has none. */
+  lease: bigint;
+}
+
+/** What the index knows of an encoded pair, without views of what it does not: a store has millions of them. */
+export function decodeIndexedPair(bytes: Uint8Array): IndexedPair {
+  const cursor = new Cursor(bytes);
+  const pair: IndexedPair = { key: "", createRevision: 0, version: 0, lease: 0n };
+  while (!cursor.atEnd) {
+    const tag = cursor.varint();
+    if (tag === keyTag) pair.key = cursor.binaryString();
+    else if (tag === createRevisionTag) pair.createRevision = cursor.varint();
+    else if (tag === modRevisionTag) cursor.varint();
+    else if (tag === versionTag) pair.version = cursor.varint();
+    else if (tag === valueTag) cursor.skipBytes();
+    else if (tag === leaseTag) pair.lease = BigInt.asIntN(64, cursor.bigVarint());
+    else refuseField(tag);
+  }
+  return pair;
 }
 
 /** Encoded pairs as the fields of a message that has them in a list; the tag is of one byte. */
@@ -136,12 +169,25 @@ class Cursor {
     }
   }
 
+  /** A view of a field of bytes. */
   bytes(): Uint8Array {
+    const start = this.skipBytes();
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** A field of bytes as a binary string. */
+  binaryString(): string {
+    const start = this.skipBytes();
+    return binaryStringOf(this.#bytes, start, this.#at);
+  }
+
+  /** Passes over a field of bytes; returns where its content starts. */
+  skipBytes(): number {
     const length = this.varint();
     const start = this.#at;
     this.#at = start + length;
     invariant(this.#at <= this.#bytes.length, "a stored field ends within its pair", this.#at, this.#bytes.length);
-    return this.#bytes.subarray(start, this.#at);
+    return start;
   }
 
   #byte(): number {

@@ -1,6 +1,6 @@
-import { type Backend, binaryString } from "@conclave/base";
+import type { Backend } from "@conclave/base";
 import { KeyIndex } from "./key-index.ts";
-import { decodeKeyValue } from "./key-value.ts";
+import { decodeIndexedPair } from "./key-value.ts";
 import { isTombstoneKey, revisionMain, revisionSub } from "./revision.ts";
 import type { LeaseAttachments } from "./write-txn.ts";
 
@@ -22,12 +22,12 @@ export function* restoreIndex(backend: Backend): Generator<void, RestoredIndex> 
   let newestRevision = 0;
   let read = 0;
   for (const [entryKey, pair] of backend.scan("key")) {
-    const { key, createRevision, version, lease } = decodeKeyValue(pair);
+    const { key, createRevision, version, lease } = decodeIndexedPair(pair);
     const main = revisionMain(entryKey);
     const sub = revisionSub(entryKey);
-    if (isTombstoneKey(entryKey)) index.delete(binaryString(key), { main, sub });
+    if (isTombstoneKey(entryKey)) index.delete(key, { main, sub });
     // Spelled out, as a spread here would take longer than all the rest together.
-    else index.restore(binaryString(key), { main, sub, createRevision, version }, lease);
+    else index.restore(key, { main, sub, createRevision, version }, lease);
     newestRevision = Math.max(newestRevision, main);
     read++;
     if (read % readSlice === 0) yield;

@@ -17,12 +17,17 @@ export interface LmdbCodec {
   };
 }
 
+/** Up to so many bytes are copied one by one. */
+const loopBytesMax = 32;
+
 /** A codec with a slab of its own. */
 export function createLmdbCodec(): LmdbCodec {
   const slab = new ByteSlab();
   const copyOf = (source: Uint8Array, start: number, length: number) => {
     const copy = slab.take(length);
-    copy.set(new Uint8Array(source.buffer, source.byteOffset + start, length));
+    // For the few bytes of a key a loop is faster than making the view that `set` wants.
+    if (length <= loopBytesMax) for (let at = 0; at < length; at++) copy[at] = source[start + at] as number;
+    else copy.set(new Uint8Array(source.buffer, source.byteOffset + start, length));
     return copy;
   };
   return {

@@ -31,7 +31,7 @@ export interface FileSystem {
 export interface File {
   /** The length in bytes. */
   size(): Promise<number>;
-  /** Up to `length` bytes from `position`; fewer at the end of the file. */
+  /** Up to `length` bytes from `position`; fewer at the end of the file. They are the caller's. */
   read(position: number, length: number): Promise<Uint8Array>;
   /** Writes all the bytes; they must not change until it is done. */
   write(position: number, bytes: Uint8Array): Promise<void>;

@@ -85,20 +85,28 @@ export class LogReader {
   }
 
   async #readSegment(segment: SegmentName): Promise<LogTail> {
-    const path = this.#path(segment);
-    const file = await this.#location.fileSystem.open(path, { mode: "read" });
+    const file = await this.#location.fileSystem.open(this.#path(segment), { mode: "read" });
     try {
-      this.#head.startSegment();
       const window = await ReadWindow.of(file);
-      const end = await new SegmentReader(window, this.#chain, (record) => this.#head.accept(record)).read();
-      const tornBy = await this.#tornBy(path, window, end);
-      const { metadata, complete } = this.#head;
-      if (metadata === undefined || !complete) throw corrupt(path, end.offset, tornBy ?? "no metadata");
-      const { offset, isMarked } = end;
-      return { segment, offset, crc: this.#chain.crc, metadata, fileBytes: window.fileBytes, isMarked, tornBy };
+      try {
+        return await this.#readWindow(segment, window);
+      } finally {
+        await window.settled();
+      }
     } finally {
       await file.close();
     }
+  }
+
+  async #readWindow(segment: SegmentName, window: ReadWindow): Promise<LogTail> {
+    const path = this.#path(segment);
+    this.#head.startSegment();
+    const end = await new SegmentReader(window, this.#chain, (record) => this.#head.accept(record)).read();
+    const tornBy = await this.#tornBy(path, window, end);
+    const { metadata, complete } = this.#head;
+    if (metadata === undefined || !complete) throw corrupt(path, end.offset, tornBy ?? "no metadata");
+    const { offset, isMarked } = end;
+    return { segment, offset, crc: this.#chain.crc, metadata, fileBytes: window.fileBytes, isMarked, tornBy };
   }
 
   /** Why a crash is to be blamed for what follows the last good record, if anything does. */

@@ -76,7 +76,8 @@ class NodeFile implements File {
   }
 
   async read(position: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
+    // Memory of its own, as it may live long, and not zeroed, as it is filled or cut.
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     let filled = 0;
     while (filled < length) {
       const { bytesRead } = await this.#handle.read(bytes, filled, length - filled, position + filled);

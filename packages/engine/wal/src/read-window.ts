@@ -3,12 +3,26 @@ import type { File } from "./file-system.ts";
 
 /** How much of a file is read at once. */
 const windowBytes = 1024 * 1024;
+/** By so much the part that is read ahead laps over the one before, to hold the record at the border as a whole. */
+const overlapBytes = 64 * 1024;
 
-/** The part of a file that is in memory; moves forward with its reader. */
+/** A part of a file. */
+interface Part {
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The part of a file that is in memory; moves forward with its reader, and reads ahead meanwhile. Bytes that were in it
+ * stay as they are when it has moved on.
+ */
 export class ReadWindow {
   readonly #file: File;
-  #bytes: Uint8Array = emptyBytes;
-  #start = 0;
+  #part: Part = { start: 0, bytes: emptyBytes };
+  /** The part that comes next, if it is being read. */
+  #ahead: Promise<Part | undefined> | undefined;
+  /** Whether what was read ahead has been of use so far; of larger records than the overlap it is not. */
+  #readsAhead = true;
   /** The length of the file. */
   readonly fileBytes: number;
 
@@ -22,25 +36,47 @@ export class ReadWindow {
     return new ReadWindow(file, await file.size());
   }
 
-  /** The bytes in memory, valid until the window moves. */
+  /** The bytes in memory, from {@link ReadWindow.at} on those of the file. */
   get bytes(): Uint8Array {
-    return this.#bytes;
+    return this.#part.bytes;
   }
 
   /** Where a position of the file is in {@link ReadWindow.bytes}. */
   at(position: number): number {
-    return position - this.#start;
+    return position - this.#part.start;
   }
 
   /** Whether so many bytes from a position are in memory. */
   holds(position: number, length: number): boolean {
-    return position >= this.#start && position + length <= this.#start + this.#bytes.length;
+    return covers(this.#part, position, length);
   }
 
   /** Moves to a position and reads at least so many bytes from there, fewer only at the end of the file. */
   async load(position: number, length: number): Promise<void> {
-    const wanted = Math.min(Math.max(length, windowBytes), this.fileBytes - position);
-    this.#bytes = await this.#file.read(position, wanted);
-    this.#start = position;
+    const ahead = await this.#ahead;
+    const isOfUse = ahead !== undefined && covers(ahead, position, length);
+    if (this.#ahead !== undefined) this.#readsAhead = isOfUse;
+    this.#part = isOfUse ? ahead : await this.#read(position, Math.max(length, windowBytes));
+    this.#ahead = this.#readsAhead ? this.#readAhead() : undefined;
   }
+
+  /** Resolves once nothing is being read any more, so that the file can be closed. */
+  async settled(): Promise<void> {
+    await this.#ahead;
+  }
+
+  /** Undefined if there is nothing, or if it could not be read: whoever needs it will be told why. */
+  #readAhead(): Promise<Part | undefined> | undefined {
+    const end = this.#part.start + this.#part.bytes.length;
+    if (end >= this.fileBytes) return undefined;
+    return this.#read(Math.max(0, end - overlapBytes), windowBytes).catch(() => undefined);
+  }
+
+  async #read(start: number, length: number): Promise<Part> {
+    return { start, bytes: await this.#file.read(start, Math.min(length, this.fileBytes - start)) };
+  }
+}
+
+function covers({ start, bytes }: Part, position: number, length: number): boolean {
+  return position >= start && position + length <= start + bytes.length;
 }

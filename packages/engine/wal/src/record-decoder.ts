@@ -44,7 +44,8 @@ export function parseRecord(bytes: Uint8Array, at: number, limit: number): RawRe
 }
 
 /**
- * What a record says. Nothing of the result shares memory with the record.
+ * What a record says. The data of an entry is a view of the record's bytes: there may be gigabytes of it, and copying them
+ * would take as long as reading them. Nothing else shares memory with the record.
  *
  * @throws {@link MalformedError} if its data is not what its type says
  */
@@ -78,7 +79,7 @@ function decodeEntry(bytes: Uint8Array): Entry {
   if (type === undefined) throw new MalformedError(`entry of unknown type ${typeNumber}`);
   if (term === 0 || index === 0) throw new MalformedError("entry without term or index");
   if (type !== "normal" && data.length === 0) throw new MalformedError("change of the membership without data");
-  return { type, term, index, data: data.slice() };
+  return { type, term, index, data };
 }
 
 function decodeHardState(bytes: Uint8Array): HardState {

@@ -173,13 +173,22 @@ describe("the decoder", () => {
     );
   });
 
-  it("shares no memory with what it reads", () => {
+  it("copies no data of an entry, of which there may be gigabytes", () => {
     const encoder = new RecordEncoder();
     encoder.entry({ type: "normal", term: 1, index: 1, data: Uint8Array.of(1, 2, 3) });
     const frame = frameOf(encoder);
     const record = decoded(frame);
-    frame.fill(0xff);
     expect(record).toMatchObject({ entry: { data: Uint8Array.of(1, 2, 3) } });
+    expect(record.kind === "entry" && record.entry.data.buffer).toBe(frame.buffer);
+  });
+
+  it("shares no other memory with what it reads", () => {
+    const encoder = new RecordEncoder();
+    encoder.metadata(Uint8Array.of(1, 2, 3));
+    const frame = frameOf(encoder);
+    const record = decoded(frame);
+    frame.fill(0xff);
+    expect(record).toMatchObject({ metadata: Uint8Array.of(1, 2, 3) });
   });
 });
 
