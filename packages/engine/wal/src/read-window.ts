@@ -51,7 +51,7 @@ export class ReadWindow {
     return covers(this.#part, position, length);
   }
 
-  /** Moves to a position and reads at least so many bytes from there, fewer only at the end of the file. */
+  /** Moves on, to hold at least so many bytes from a position, fewer only at the end of the file; it may begin before. */
   async load(position: number, length: number): Promise<void> {
     const ahead = await this.#ahead;
     const isOfUse = ahead !== undefined && covers(ahead, position, length);

@@ -115,8 +115,9 @@ export class SegmentReader {
 
   /** Fewer bytes are left than a length field takes. */
   async #endOfFile(offset: number): Promise<SegmentEnd> {
-    await this.#window.load(offset, frameHeaderBytes);
-    if (isZero(this.#window.bytes)) return this.#end(offset);
+    const window = this.#window;
+    await window.load(offset, frameHeaderBytes);
+    if (isZero(window.bytes.subarray(window.at(offset)))) return this.#end(offset);
     return this.#end(offset, { reason: "length field cut short", refutedBy: "record" });
   }
 

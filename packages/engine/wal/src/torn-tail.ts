@@ -79,8 +79,9 @@ function startsLikeRecord(window: ReadWindow, offset: number, isMark: boolean): 
  * length field is the end of a lost sector, the record that survives it is the mark of the torn batch and no other.
  */
 async function isRecordWithWrongLength(window: ReadWindow, offset: number, chain: Chain): Promise<boolean> {
-  await window.load(offset, Math.min(window.fileBytes - offset, recordBytesMax));
-  if (window.bytes.length < frameBytesMin) return false;
+  const restBytes = window.fileBytes - offset;
+  if (restBytes < frameBytesMin) return false;
+  await window.load(offset, Math.min(restBytes, recordBytesMax));
   const at = window.at(offset) + frameHeaderBytes;
   const raw = parseRecord(window.bytes, at, window.bytes.length);
   if (raw === undefined || raw.type === recordTypes.crc || continuedCrc(raw, chain) !== raw.crc) return false;
