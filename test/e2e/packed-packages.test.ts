@@ -2,9 +2,19 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createPackedProject, type PackedProject, run } from "./packed/packed-project.ts";
+import { createPackedProject, otherNode, otherNodeAbsence, type PackedProject, run } from "./packed/packed-project.ts";
 
 const root = join(import.meta.dirname, "..", "..");
+
+/** What the program prints. */
+const consumed = `client hello
+keyspace ada
+renewer true
+lock true
+election undefined
+counter 1
+topic object
+`;
 
 describe("the packages as tarballs", { timeout: 240_000 }, () => {
   let project: PackedProject;
@@ -79,15 +89,18 @@ describe("the packages as tarballs", { timeout: 240_000 }, () => {
     const config = { compilerOptions, files: ["consumer.ts", "all.ts"] };
     writeFileSync(join(project.directory, "tsconfig.json"), JSON.stringify(config));
     project.node(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", ".");
-    expect(project.node("consumer.js", "data").split("\n")).toEqual([
-      "client hello",
-      "keyspace ada",
-      "renewer true",
-      "lock true",
-      "election undefined",
-      "counter 1",
-      "topic object",
-      "",
-    ]);
+    expect(project.node("consumer.js", "data")).toBe(consumed);
+  });
+
+  describe.each([22, 24])("on Node %i", (line) => {
+    const absent = otherNodeAbsence(line);
+
+    test.skipIf(absent !== undefined)(`export and do the same${absent === undefined ? "" : ` (${absent})`}`, () => {
+      const there = (...args: readonly string[]) => run(otherNode(line), args, project.directory);
+      const names = project.tarballs.map(({ name }) => name);
+      expect(there("--version")).toMatch(`v${line}.`);
+      expect(there("import-all.mjs", ...names)).toBe(project.node("import-all.mjs", ...names));
+      expect(there("consumer.js", `data-${line}`)).toBe(consumed);
+    });
   });
 });

@@ -169,6 +169,16 @@ function describeFiles({ open }: Access): void {
     await file.close();
   });
 
+  it("gives bytes that later writes and reads leave alone", async () => {
+    const file = await open("file", "create");
+    await file.write(0, text("before"));
+    const bytes = await file.read(0, 6);
+    await file.write(0, text("behind"));
+    expect(await read(file)).toBe("behind");
+    expect(bytes).toEqual(text("before"));
+    await file.close();
+  });
+
   it("reads zeros where nothing was written", async () => {
     const file = await open("file", "create");
     await file.write(10_000, text("end"));

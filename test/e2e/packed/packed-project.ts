@@ -5,7 +5,7 @@
  * is left that only a workspace understands.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -38,6 +38,24 @@ export interface PackedProject extends Disposable {
   manifest(name: string): Manifest;
   /** Runs Node there. @throws if it fails, with what it wrote */
   node(...args: readonly string[]): string;
+}
+
+/** The binary of another line of Node. */
+export function otherNode(line: number): string {
+  const directory = join(root, "node_modules", ".cache", "nodes", String(line), "node_modules");
+  return join(directory, `node-${process.platform}-${process.arch}`, "bin", "node");
+}
+
+/**
+ * Why there is no binary of another line of Node, if there is none.
+ *
+ * @throws Error with the same text if the environment variable `CI_REQUIRE_PEERS` is `1`
+ */
+export function otherNodeAbsence(line: number): string | undefined {
+  if (existsSync(otherNode(line))) return undefined;
+  const absent = `Node ${line} is not there: node tools/fetch-nodes.mjs`;
+  if (process.env.CI_REQUIRE_PEERS === "1") throw new Error(absent);
+  return absent;
 }
 
 /** Runs a program and returns its standard output. */
